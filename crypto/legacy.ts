@@ -33,7 +33,7 @@ export function challengeHash(round: MsChapRound): Uint8Array {
 /** NT-Response, 24 octets (RFC 2759 §8.1): the challenge under three DES keys cut from the password hash. */
 export function ntResponse(round: MsChapRound, passwordHash: Secret): Uint8Array {
   const challenge = challengeHash(round);
-  const keys = new Uint8Array(21); // §8.5: the hash, padded with zeros to three keys of seven octets
+  const keys = new Uint8Array(21); // RFC 2759 §8.5: the hash, padded with zeros to three keys of seven octets
   keys.set(passwordHash.expose());
   const response = new Uint8Array(24);
   for (let i = 0; i < 3; i++) response.set(desEncrypt(challenge, keys.subarray(7 * i, 7 * i + 7)), 8 * i);

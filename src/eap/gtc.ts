@@ -7,8 +7,6 @@ import { Secret } from '../../crypto/secret.ts';
 import type { Bench, MethodStep } from './method.ts';
 import { lookUp } from './users.ts';
 
-export const TYPE = 6;
-
 export type GtcState = { readonly method: 'gtc' };
 
 /** The first and only request. */

@@ -3,8 +3,6 @@
  */
 import { readName } from './users.ts';
 
-export const TYPE = 1;
-
 /** The request has no text: nobody would see it. */
 export const REQUEST = new Uint8Array(0);
 

@@ -5,11 +5,22 @@
  *                 │  ▲          │                                 the method
  *                 └──┘ Nak      └──► rejected ──► failure
  *
- * An authenticator discards what does not answer its outstanding request (§4.1); what answers it wrongly ends in Failure.
+ * An authenticator discards what does not answer its outstanding request (RFC 3748 §4.1); what answers it wrongly ends in Failure.
  * There are no retries: an IKE SA is worth one attempt.
  */
 import type { Secret } from '../../crypto/secret.ts';
-import { decodeEap, type EapPacket, encodeEap, equal, Malformed, printable } from '../wire/index.ts';
+import {
+  decodeEap,
+  EapCode,
+  type EapPacket,
+  EapType,
+  eapCodeName,
+  eapTypeName,
+  encodeEap,
+  equal,
+  Malformed,
+  printable,
+} from '../wire/index.ts';
 import * as gtc from './gtc.ts';
 import * as identity from './identity.ts';
 import type { Bench, MethodStep } from './method.ts';
@@ -75,7 +86,7 @@ export function beginEap(policy: EapPolicy, identityOf: string | undefined): { s
   const id = policy.random(1)[0] ?? 0;
   const [method] = policy.methods;
   if (identityOf !== undefined && method !== undefined) return offer(policy, id, identityOf, method, []);
-  return { session: { at: 'identity', id }, packet: request(id, identity.TYPE, identity.REQUEST) };
+  return { session: { at: 'identity', id }, packet: request(id, EapType.IDENTITY, identity.REQUEST) };
 }
 
 /** The answer to one packet of the client. Never throws for what a client sent. */
@@ -86,8 +97,9 @@ export function respondEap(policy: EapPolicy, session: EapSession, packet: Uint8
 
   const wanted = readNak(response);
   if (wanted !== undefined) return nak(policy, session, wanted);
-  const type = session.at === 'identity' ? identity.TYPE : session.at === 'rejected' ? session.type : types[session.state.method];
-  if (response.type !== type) return discard(`EAP type ${response.type} in answer to a request of type ${type}`);
+  const type =
+    session.at === 'identity' ? EapType.IDENTITY : session.at === 'rejected' ? session.type : types[session.state.method];
+  if (response.type !== type) return discard(`EAP ${eapTypeName(response.type)} in answer to ${eapTypeName(type)}`);
 
   switch (session.at) {
     case 'identity': {
@@ -109,7 +121,7 @@ type Response = Extract<EapPacket, { code: 1 | 2 }>;
 function readResponse(octets: Uint8Array): Response | string {
   try {
     const packet = decodeEap(octets);
-    return packet.code === 2 ? { ...packet, code: 2 } : `EAP code ${packet.code} from a client`;
+    return packet.code === EapCode.RESPONSE ? packet : `EAP ${eapCodeName(packet.code)} from a client`;
   } catch (error) {
     if (error instanceof Malformed) return `malformed EAP packet: ${error.message}`;
     throw error;
@@ -117,12 +129,12 @@ function readResponse(octets: Uint8Array): Response | string {
 }
 
 /**
- * The types that a Nak asks for: legacy (§5.3.1, an octet each) or expanded (§5.3.2, eight octets each, of which we know
+ * The types that a Nak asks for: legacy (RFC 3748 §5.3.1, an octet each) or expanded (RFC 3748 §5.3.2, eight octets each, of which we know
  * those of the IETF). Zero, "no alternative", is not among them.
  */
 function readNak({ type, data }: Response): readonly number[] | undefined {
-  if (type === NAK) return Array.from(data.subarray(0, MAX_WANTED)).filter((wanted) => wanted !== 0);
-  if (type !== EXPANDED || !equal(data.subarray(0, 7), EXPANDED_NAK)) return undefined;
+  if (type === EapType.NAK) return Array.from(data.subarray(0, MAX_WANTED)).filter((wanted) => wanted !== 0);
+  if (type !== EapType.EXPANDED || !equal(data.subarray(0, 7), EXPANDED_NAK)) return undefined;
   const wanted: number[] = [];
   for (let at = 7; at + 8 <= data.length && at < 7 + 8 * MAX_WANTED; at += 8) {
     const last = data[at + 7] ?? 0;
@@ -133,13 +145,13 @@ function readNak({ type, data }: Response): readonly number[] | undefined {
 
 /** The client wants another method: the first of its wishes that is allowed here and was not offered yet. */
 function nak(policy: EapPolicy, session: EapSession, wanted: readonly number[]): EapStep {
-  if (session.at !== 'offered') return discard(`EAP Nak in state ${session.at}`); // §4.1
+  if (session.at !== 'offered') return discard(`EAP Nak in state ${session.at}`); // RFC 3748 §4.1
   const { id, user, offered } = session;
   const method = wanted
     .map((type) => policy.methods.find((name) => types[name] === type))
     .find((name) => name !== undefined && !offered.includes(name));
   if (method !== undefined) return { kind: 'request', ...offer(policy, next(id), user, method, offered), user: shown(user) };
-  const wish = wanted.length === 0 ? 'no other method' : `EAP type ${wanted.join(', ')}`;
+  const wish = wanted.length === 0 ? 'no other method' : `EAP type ${wanted.map(eapTypeName).join(', ')}`;
   return failure(id, user, `the client refuses ${offered.at(-1)} and wants ${wish}`);
 }
 
@@ -171,7 +183,7 @@ function carryOut(session: InMethod, step: MethodStep<MethodState>): EapStep {
     }
     case 'pass': {
       const { name, group } = step.user;
-      const packet = encodeEap({ code: 3, id: session.id });
+      const packet = encodeEap({ code: EapCode.SUCCESS, id: session.id });
       return { kind: 'success', packet, msk: step.msk, user: name, group, method: state.method };
     }
     case 'fail':
@@ -179,15 +191,15 @@ function carryOut(session: InMethod, step: MethodStep<MethodState>): EapStep {
   }
 }
 
-/** §4.2: Success and Failure carry the identifier of the response that they answer. */
+/** RFC 3748 §4.2: Success and Failure carry the identifier of the response that they answer. */
 const failure = (id: number, user: string, why: string): EapStep => ({
   kind: 'failure',
-  packet: encodeEap({ code: 4, id }),
+  packet: encodeEap({ code: EapCode.FAILURE, id }),
   user: shown(user),
   why,
 });
 const discard = (why: string): EapStep => ({ kind: 'discard', why });
-const request = (id: number, type: number, data: Uint8Array): Uint8Array => encodeEap({ code: 1, id, type, data });
+const request = (id: number, type: number, data: Uint8Array): Uint8Array => encodeEap({ code: EapCode.REQUEST, id, type, data });
 const next = (id: number): number => (id + 1) & 0xff;
 const shown = (user: string): string => printable(user, MAX_NAME);
 const bench = (policy: EapPolicy, user: string): Bench => ({
@@ -196,11 +208,9 @@ const bench = (policy: EapPolicy, user: string): Bench => ({
   random: (octets) => policy.random(octets),
 });
 
-const types: Readonly<Record<EapMethodName, number>> = { mschapv2: mschapv2.TYPE, gtc: gtc.TYPE };
-const NAK = 3;
-const EXPANDED = 254;
+const types: Readonly<Record<EapMethodName, number>> = { mschapv2: EapType.MSCHAPV2, gtc: EapType.GTC };
 /** Vendor-Id 0, Vendor-Type 3; and the head of an entry for a type of the IETF that fits in an octet. */
-const EXPANDED_NAK = Uint8Array.of(0, 0, 0, 0, 0, 0, NAK);
-const EXPANDED_IETF = Uint8Array.of(EXPANDED, 0, 0, 0, 0, 0, 0);
+const EXPANDED_NAK = Uint8Array.of(0, 0, 0, 0, 0, 0, EapType.NAK);
+const EXPANDED_IETF = Uint8Array.of(EapType.EXPANDED, 0, 0, 0, 0, 0, 0);
 /** A Nak names a handful of methods; more than this is noise. */
 const MAX_WANTED = 16;

@@ -15,8 +15,6 @@ import { Malformed, printable, Reader, Writer } from '../wire/index.ts';
 import type { Bench, MethodStep } from './method.ts';
 import { type EapUser, lookUp, MAX_NAME, readName, withoutDomain } from './users.ts';
 
-export const TYPE = 26;
-
 export type MsChapState =
   | { readonly method: 'mschapv2'; readonly step: 'challenged'; readonly challenge: Uint8Array }
   /** The response was right; only `verify` makes this state. */
