@@ -1,0 +1,15 @@
+/** The operating system's network, as the daemon sees it. */
+export { type LocalAddress, listenPlan, localAddresses } from './addresses.ts';
+export { type Capture, openCapture } from './capture.ts';
+export { type IkeKeys, type KeyTable, openKeyTable } from './keyTable.ts';
+export { type MemoryUdp, memoryUdp } from './memory.ts';
+export { codeOf, EnvironmentRefused } from './refusal.ts';
+export {
+  type Datagram,
+  type Endpoint,
+  type ListenChange,
+  type Listener,
+  openUdp,
+  type UdpCounters,
+  type UdpPort,
+} from './udp.ts';

@@ -1,0 +1,242 @@
+/**
+ * UDP for IKE and NAT-T (RFC 7296 §2.23, RFC 3948): one socket per local address and port, so that the socket itself tells
+ * which of our addresses a datagram came to. A datagram's failure is counted, never fatal. `memory.ts` has the double
+ * without a kernel.
+ */
+import { createSocket, type Socket } from 'node:dgram';
+import { addressList, type ListenPlan, type LocalAddress, listenPlan, localAddresses } from './addresses.ts';
+import { bindRefused, codeOf } from './refusal.ts';
+
+/** A UDP address in text (IPv6 as RFC 5952 writes it) and its port. */
+export type Endpoint = { readonly address: string; readonly port: number };
+/** One datagram that arrived; `natt` says that it came to the NAT-T port, where IKE has a marker in front. */
+export type Datagram = { readonly octets: Uint8Array; readonly from: Endpoint; readonly to: Endpoint; readonly natt: boolean };
+export type Listener = Endpoint & { readonly natt: boolean; readonly interface: string };
+
+export type UdpCounters = {
+  readonly received: number;
+  readonly sent: number;
+  /** Came from port 0 or a link-local address: nobody could be answered there. */
+  readonly unanswerable: number;
+  /** Not sent: no socket for that local address, or its queue was full. */
+  readonly noSocket: number;
+  readonly queueFull: number;
+  /** Refused by the kernel, by code: EMSGSIZE, ENETUNREACH, ECONNREFUSED … */
+  readonly failed: Readonly<Record<string, number>>;
+};
+
+export type UdpPort = {
+  /** What is bound now. With a wildcard it follows the machine's addresses. */
+  readonly listening: readonly Listener[];
+  /** Sends from one of our addresses; a failure is counted. */
+  send(from: Endpoint, to: Endpoint, octets: Uint8Array): void;
+  close(): Promise<void>;
+  counters(): UdpCounters;
+};
+
+export type UdpOptions = {
+  /** Addresses as text; empty means all. */
+  readonly listen: readonly string[];
+  readonly ikePort: number;
+  readonly nattPort: number;
+  readonly onDatagram: (datagram: Datagram) => void;
+  /** Told when a wildcard's addresses change while we run, and when one of them cannot be bound. */
+  readonly onChange?: (change: ListenChange) => void;
+  /** The machine's addresses; a test's own list. */
+  readonly local?: () => readonly LocalAddress[];
+};
+export type ListenChange = { readonly kind: 'bound' | 'gone' | 'refused'; readonly address: string; readonly why?: string };
+
+/** What the kernel may hold for us while we think; Linux cuts it at net.core.rmem_max. */
+const RECEIVE_BUFFER = 4 * 1024 * 1024;
+/** Datagrams of one socket that wait for the kernel before we drop: UDP is allowed to lose. */
+const SEND_QUEUE = 1024;
+/** How often a wildcard looks for new addresses, ms. */
+const RESCAN = 5000;
+
+/**
+ * Binds the IKE and the NAT-T port on every address asked for.
+ *
+ * @throws EnvironmentRefused in people's words when a port is taken, a right is missing or an address is not ours
+ */
+export async function openUdp(o: UdpOptions): Promise<UdpPort> {
+  const local = o.local ?? localAddresses;
+  const plan = listenPlan(o.listen, local());
+  const ports = new Ports(o.onDatagram);
+  try {
+    for (const address of plan.addresses) await bindBoth(ports, address, o);
+  } catch (error) {
+    await ports.close();
+    throw error;
+  }
+  if (plan.wildcard.length === 0) return ports;
+  const rescan = setInterval(() => {
+    const now = local().filter((l) => plan.wildcard.includes(l.family));
+    follow(ports, now, plan, o).catch((error: unknown) => {
+      o.onChange?.({ kind: 'refused', address: '', why: codeOf(error) });
+    });
+  }, RESCAN);
+  rescan.unref();
+  ports.onClose(() => clearInterval(rescan));
+  return ports;
+}
+
+async function bindBoth(ports: Ports, local: LocalAddress, o: UdpOptions): Promise<void> {
+  for (const [port, natt] of [
+    [o.ikePort, false],
+    [o.nattPort, true],
+  ] as const) {
+    await ports.bind(local, port, natt).catch((error: unknown) => {
+      throw bindRefused(error, { address: local.address, port, natt, local: addressList() });
+    });
+  }
+}
+
+/** A wildcard follows the machine: new addresses are bound, lost ones let go. A refusal is told once an address. */
+async function follow(ports: Ports, now: readonly LocalAddress[], plan: ListenPlan, o: UdpOptions): Promise<void> {
+  const ours = new Set(ports.listening.map((l) => l.address).filter((address) => !plan.fixed.includes(address)));
+  for (const address of ours) {
+    if (now.some((l) => l.address === address)) continue;
+    ports.drop(address);
+    o.onChange?.({ kind: 'gone', address });
+  }
+  for (const one of now) {
+    if (ports.has(one.address) || ports.refused.has(one.address)) continue;
+    try {
+      await bindBoth(ports, one, o);
+      o.onChange?.({ kind: 'bound', address: one.address });
+    } catch (error) {
+      ports.drop(one.address);
+      ports.refused.add(one.address);
+      o.onChange?.({ kind: 'refused', address: one.address, why: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  for (const address of ports.refused) if (!now.some((l) => l.address === address)) ports.refused.delete(address);
+}
+
+type Bound = { readonly socket: Socket; readonly listener: Listener };
+
+class Ports implements UdpPort {
+  readonly refused = new Set<string>();
+  readonly #bound = new Map<string, Bound>();
+  readonly #onDatagram: (datagram: Datagram) => void;
+  readonly #closers: (() => void)[] = [];
+  readonly #failed: Record<string, number> = {};
+  readonly #count = { received: 0, sent: 0, unanswerable: 0, noSocket: 0, queueFull: 0 };
+  #listening: readonly Listener[] = [];
+  #closed = false;
+
+  constructor(onDatagram: (datagram: Datagram) => void) {
+    this.#onDatagram = onDatagram;
+  }
+
+  get listening(): readonly Listener[] {
+    return this.#listening;
+  }
+
+  has(address: string): boolean {
+    return this.#listening.some((l) => l.address === address);
+  }
+
+  async bind(local: LocalAddress, port: number, natt: boolean): Promise<void> {
+    const family = local.family;
+    const socket = createSocket({
+      type: family === 6 ? 'udp6' : 'udp4',
+      ipv6Only: family === 6,
+      // An address is its own answer: dgram's send then does not wait for dns, nor for a tick.
+      lookup: (host, _options, done) => done(null, host, family),
+    });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', (error) => {
+        socket.close();
+        reject(error);
+      });
+      socket.bind({ address: local.address, port, exclusive: true }, resolve);
+    });
+    socket.removeAllListeners('error');
+    if (this.#closed) return void socket.close();
+    const to: Listener = { address: local.address, port: socket.address().port, natt, interface: local.name };
+    socket.on('error', this.#fail);
+    socket.on('message', (message, rinfo) => this.#arrived(message, rinfo, to));
+    try {
+      socket.setRecvBufferSize(RECEIVE_BUFFER);
+    } catch (error) {
+      this.#fail(error); // the default size serves as well, under less load
+    }
+    this.#bound.set(endpointKey(to), { socket, listener: to });
+    this.#listening = [...this.#bound.values()].map((b) => b.listener);
+  }
+
+  drop(address: string): void {
+    for (const [name, { socket, listener }] of this.#bound) {
+      if (listener.address !== address) continue;
+      this.#bound.delete(name);
+      socket.close();
+    }
+    this.#listening = [...this.#bound.values()].map((b) => b.listener);
+  }
+
+  send(from: Endpoint, to: Endpoint, octets: Uint8Array): void {
+    const bound = this.#bound.get(endpointKey(from));
+    if (bound === undefined) {
+      this.#count.noSocket += 1;
+      return;
+    }
+    if (bound.socket.getSendQueueCount() >= SEND_QUEUE) {
+      this.#count.queueFull += 1;
+      return;
+    }
+    try {
+      bound.socket.send(octets, to.port, to.address, this.#sent);
+    } catch (error) {
+      this.#fail(error); // port 0, a socket that just closed: dgram throws these at once
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const closer of this.#closers.splice(0)) closer();
+    const all = [...this.#bound.values()];
+    this.#bound.clear();
+    this.#listening = [];
+    await Promise.all(all.map(({ socket }) => new Promise<void>((resolve) => socket.close(() => resolve()))));
+  }
+
+  onClose(closer: () => void): void {
+    this.#closers.push(closer);
+  }
+
+  counters(): UdpCounters {
+    return { ...this.#count, failed: { ...this.#failed } };
+  }
+
+  #arrived(message: Uint8Array, rinfo: { address: string; port: number }, to: Listener): void {
+    if (rinfo.port === 0 || rinfo.address.includes('%')) {
+      this.#count.unanswerable += 1;
+      return;
+    }
+    this.#count.received += 1;
+    this.#onDatagram({
+      octets: new Uint8Array(message.buffer, message.byteOffset, message.byteLength),
+      from: { address: rinfo.address, port: rinfo.port },
+      to,
+      natt: to.natt,
+    });
+  }
+
+  // One function for all datagrams: no closure per send.
+  readonly #sent = (error: Error | null): void => {
+    if (error === null) this.#count.sent += 1;
+    else this.#fail(error);
+  };
+
+  readonly #fail = (error: unknown): void => {
+    const code = codeOf(error);
+    // Codes are the kernel's own, a small set; a stray message must not grow the table.
+    const name = /^[A-Z_0-9]{2,40}$/.test(code) ? code : 'OTHER';
+    this.#failed[name] = (this.#failed[name] ?? 0) + 1;
+  };
+}
+
+/** What a socket is found by. */
+export const endpointKey = (e: Endpoint): string => `${e.address}|${e.port}`;
