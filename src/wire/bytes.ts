@@ -14,6 +14,8 @@ export class Malformed extends Error {
 export type Codec<T> = { read(r: Reader): T; write(w: Writer, value: T): void };
 export type Decoded<C> = C extends Codec<infer T> ? T : never;
 
+export const NO_OCTETS: Uint8Array = new Uint8Array(0);
+
 /** Reads octets from front to end. Every method throws Malformed when fewer octets are left than it needs. */
 export class Reader {
   readonly #octets: Uint8Array;
@@ -83,15 +85,26 @@ export class Reader {
   }
 }
 
-const FIRST_SIZE = 512; // most IKE messages fit
+const FIRST_SIZE = 2048; // nearly all IKE messages fit
+const MOST_SPARE = 16_384;
 
-/** Writes octets into one growing buffer. A number that does not fit its field is a RangeError: octets are never cut silently. */
+/**
+ * Octets that no Writer is using. Allocating a buffer costs more than encoding a message into it, so a Writer takes this one if it is there
+ * and gives it back when it has finished. It holds what was last written: encoded payloads, never keys.
+ */
+let spare: Uint8Array | undefined;
+
+/**
+ * Writes octets into one growing buffer, front to end; `finish` ends it. A number that does not fit its field is a RangeError: octets are
+ * never cut silently.
+ */
 export class Writer {
   #octets: Uint8Array;
   #length = 0;
 
-  constructor(capacity = FIRST_SIZE) {
-    this.#octets = new Uint8Array(capacity);
+  constructor() {
+    this.#octets = spare ?? new Uint8Array(FIRST_SIZE);
+    spare = undefined;
   }
 
   get length(): number {
@@ -128,7 +141,8 @@ export class Writer {
 
   /** n octets of zero */
   zero(n: number): this {
-    this.#room(n);
+    const at = this.#room(n);
+    this.#octets.fill(0, at, at + n);
     return this;
   }
 
@@ -139,9 +153,13 @@ export class Writer {
     return this;
   }
 
-  /** a copy of what was written, exactly as long */
+  /** what was written, in octets of its own; the Writer is empty after it */
   finish(): Uint8Array {
-    return this.#octets.slice(0, this.#length);
+    const result = this.#octets.slice(0, this.#length);
+    if (this.#octets.length <= MOST_SPARE) spare = this.#octets;
+    this.#octets = NO_OCTETS;
+    this.#length = 0;
+    return result;
   }
 
   #put16(at: number, n: number): void {
@@ -153,7 +171,7 @@ export class Writer {
   #room(n: number): number {
     const at = this.#length;
     if (at + n > this.#octets.length) {
-      const wider = new Uint8Array(Math.max(2 * this.#octets.length, at + n));
+      const wider = new Uint8Array(Math.max(2 * this.#octets.length, at + n, FIRST_SIZE));
       wider.set(this.#octets);
       this.#octets = wider;
     }
@@ -201,8 +219,6 @@ export const octets = (min = 0, max = 0xffff): Sized<Uint8Array> => ({
   read: (r) => r.rest(),
   write: (w, o) => w.put(o),
 });
-
-export const NO_OCTETS: Uint8Array = new Uint8Array(0);
 
 const hexOf: readonly string[] = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(2, '0'));
 
@@ -256,6 +272,11 @@ export function ikeSpi(octets: Uint8Array): IkeSpi {
 
 export function spiOctets(spi: IkeSpi): Uint8Array {
   const result = new Uint8Array(8);
-  for (let i = 0; i < 8; i++) result[i] = Number.parseInt(spi.slice(2 * i, 2 * i + 2), 16);
+  for (let i = 0; i < 8; i++) result[i] = (digit(spi.charCodeAt(2 * i)) << 4) | digit(spi.charCodeAt(2 * i + 1));
   return result;
+}
+
+/** value of one lower-case hex digit, given as character code */
+function digit(code: number): number {
+  return code < 0x3a ? code - 0x30 : code - 0x57;
 }

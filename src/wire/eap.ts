@@ -37,7 +37,7 @@ export function decodeEap(octets: Uint8Array): EapPacket {
 }
 
 export function encodeEap(packet: EapPacket): Uint8Array {
-  const w = new Writer(64);
+  const w = new Writer();
   w.u8(packet.code).u8(packet.id).u16(0);
   if (packet.code === EapCode.REQUEST || packet.code === EapCode.RESPONSE) w.u8(packet.type).put(packet.data);
   return w.patch16(2, w.length).finish();

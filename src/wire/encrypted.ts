@@ -54,7 +54,7 @@ export function frame(
 ): { readonly octets: Uint8Array; readonly body: number } {
   const head = fragment === undefined ? SK_HEAD : SKF_HEAD;
   const body = HEADER_OCTETS + head;
-  const w = new Writer(body + bodyLength);
+  const w = new Writer();
   writeHeader(w, envelope, fragment === undefined ? PayloadType.SK : PayloadType.SKF, body + bodyLength);
   w.u8(fragment !== undefined && fragment.number > 1 ? 0 : first)
     .zero(1)
