@@ -1,0 +1,66 @@
+/**
+ * Before every npm script: the pinned packages are there, and among them the Node that the script will run on.
+ * Plain JavaScript for the Node that happens to be installed (20 is enough): nothing else may be needed to get this far.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { delimiter, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const lock = join(root, 'package-lock.json');
+const installed = join(root, 'node_modules', '.package-lock.json'); // npm writes it last: it is missing after half an install
+const pinnedNode = join(root, 'node_modules', '.bin', 'node');
+const oldestNode = 24;
+
+if (!existsSync(lock)) fail('package-lock.json is missing', 'Run this from a complete checkout of the repository.');
+if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) install();
+if (!existsSync(pinnedNode) && Number(process.versions.node.split('.')[0]) < oldestNode) {
+  fail(
+    `Node ${process.versions.node} is too old, and npm installed no newer one`,
+    `On Linux (x64, arm64) run 'npm ci --ignore-scripts --include=optional'; elsewhere install Node ${oldestNode} or newer.`,
+  );
+}
+
+/** Installs exactly what package-lock.json says. No package's own script runs. */
+function install() {
+  say(
+    `${existsSync(installed) ? 'package-lock.json has changed' : 'first run'}: installing the pinned packages (about a minute)`,
+  );
+  const started = process.hrtime.bigint();
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const done = spawnSync('npm', args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, PATH: outerPath() },
+  });
+  if (done.error) {
+    fail(`npm could not be started (${done.error.message})`, "Install npm (Debian: 'apt-get install npm') and try again.");
+  }
+  if (done.status !== 0) {
+    const how = done.signal === null ? `exit code ${done.status}` : `signal ${done.signal}`;
+    fail(
+      `'npm ${args.join(' ')}' failed (${how})`,
+      'Its own message is above. Without a network, or behind a proxy, see `npm help config`.',
+    );
+  }
+  say(`installed in ${Math.round(Number(process.hrtime.bigint() - started) / 1e9)} s`);
+}
+
+/** npm must not run on the Node inside the folder that it is about to replace. */
+function outerPath() {
+  const inside = `${sep}node_modules${sep}.bin`;
+  return (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .filter((folder) => !folder.endsWith(inside))
+    .join(delimiter);
+}
+
+function say(words) {
+  process.stderr.write(`postern: ${words}\n`);
+}
+
+function fail(what, fix) {
+  process.stderr.write(`postern: ${what}.\n         ${fix}\n`);
+  process.exit(3);
+}

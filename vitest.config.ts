@@ -1,0 +1,32 @@
+/**
+ * Two projects: `unit` is everything that runs in milliseconds without the operating system's help (`npm run check`); `interop` needs
+ * root and Debian's strongSwan, runs after it, one file at a time.
+ */
+import { defineConfig } from 'vitest/config';
+
+// biome-ignore lint/style/noDefaultExport: vitest reads the default export
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/interop/**'],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'interop',
+          include: ['test/interop/**/*.test.ts'],
+          globalSetup: ['test/interop/support/globalSetup.ts'],
+          sequence: { groupOrder: 1, concurrent: false },
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
