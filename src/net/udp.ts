@@ -44,6 +44,8 @@ export type UdpOptions = {
   readonly onChange?: (change: ListenChange) => void;
   /** The machine's addresses; a test's own list. */
   readonly local?: () => readonly LocalAddress[];
+  /** Runs something again and again; gives the function that ends it. A test's own clock. */
+  readonly every?: (run: () => Promise<void>) => () => void;
 };
 export type ListenChange = { readonly kind: 'bound' | 'gone' | 'refused'; readonly address: string; readonly why?: string };
 
@@ -70,15 +72,22 @@ export async function openUdp(o: UdpOptions): Promise<UdpPort> {
     throw error;
   }
   if (plan.wildcard.length === 0) return ports;
-  const rescan = setInterval(() => {
-    const now = local().filter((l) => plan.wildcard.includes(l.family));
-    follow(ports, now, plan, o).catch((error: unknown) => {
-      o.onChange?.({ kind: 'refused', address: '', why: codeOf(error) });
-    });
-  }, RESCAN);
-  rescan.unref();
-  ports.onClose(() => clearInterval(rescan));
+  const rescan = () =>
+    follow(
+      ports,
+      local().filter((l) => plan.wildcard.includes(l.family)),
+      plan,
+      o,
+    );
+  ports.onClose((o.every ?? everyFewSeconds)(rescan));
   return ports;
+}
+
+function everyFewSeconds(run: () => Promise<void>): () => void {
+  // `follow` tells what it cannot bind; nothing else in it can fail.
+  const timer = setInterval(() => void run().catch(() => undefined), RESCAN);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 async function bindBoth(ports: Ports, local: LocalAddress, o: UdpOptions): Promise<void> {

@@ -1,0 +1,178 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { afterEach, describe, expect, it } from 'vitest';
+import { bindRefused, EnvironmentRefused } from '../../../src/net/refusal.ts';
+import { type Datagram, type ListenChange, openUdp, type UdpPort } from '../../../src/net/udp.ts';
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+const open = async (
+  listen: readonly string[],
+  onDatagram: (d: Datagram) => void = () => undefined,
+  ports = { ikePort: 0, nattPort: 0 },
+) => {
+  const udp = await openUdp({ listen, ...ports, onDatagram });
+  closing.push(() => udp.close());
+  return udp;
+};
+
+const peer = async (address = '127.0.0.1'): Promise<Socket> => {
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  closing.push(() => socket.close());
+  await new Promise<void>((resolve) => socket.bind(0, address, resolve));
+  return socket;
+};
+
+const next = (socket: Socket) =>
+  new Promise<{ octets: string; port: number; address: string }>((resolve) =>
+    socket.once('message', (octets, { port, address }) => resolve({ octets: octets.toString('hex'), port, address })),
+  );
+
+const at = (udp: UdpPort, natt: boolean, address = '127.0.0.1') => {
+  const found = udp.listening.find((l) => l.natt === natt && l.address === address);
+  if (found === undefined) throw new Error('not listening');
+  return found;
+};
+
+describe('UDP', () => {
+  it('a datagram tells who sent it, which of our addresses it came to, and whether that is the NAT-T port', async () => {
+    const arrived: Datagram[] = [];
+    const { promise: three, resolve: settle } = Promise.withResolvers<void>();
+    const udp = await open(['127.0.0.1', '127.0.0.2'], (d) => {
+      arrived.push(d);
+      if (arrived.length === 3) settle();
+    });
+    const socket = await peer();
+    for (const [address, natt] of [
+      ['127.0.0.1', false],
+      ['127.0.0.1', true],
+      ['127.0.0.2', true],
+    ] as const) {
+      socket.send(Uint8Array.of(1, 2, 3), at(udp, natt, address).port, address);
+    }
+    await three;
+    const from = { address: '127.0.0.1', port: socket.address().port };
+    // Sockets are read in no set order.
+    expect(
+      arrived
+        .map((d) => ({ from: d.from, to: d.to.address, port: d.to.port, natt: d.natt }))
+        .sort((a, b) => order(a).localeCompare(order(b))),
+    ).toEqual([
+      { from, to: '127.0.0.1', port: at(udp, false).port, natt: false },
+      { from, to: '127.0.0.1', port: at(udp, true).port, natt: true },
+      { from, to: '127.0.0.2', port: at(udp, true, '127.0.0.2').port, natt: true },
+    ]);
+    expect(arrived[0]?.octets.constructor).toBe(Uint8Array);
+    expect(arrived[0]?.octets).toEqual(Uint8Array.of(1, 2, 3));
+    expect(udp.counters()).toMatchObject({ received: 3, unanswerable: 0 });
+  });
+
+  it('an answer leaves from the address that was asked', async () => {
+    const udp = await open(['127.0.0.1', '127.0.0.2']);
+    const socket = await peer();
+    const got = next(socket);
+    udp.send(at(udp, true, '127.0.0.2'), { address: '127.0.0.1', port: socket.address().port }, Uint8Array.of(0xff));
+    expect(await got).toEqual({ octets: 'ff', address: '127.0.0.2', port: at(udp, true, '127.0.0.2').port });
+  });
+
+  it('IPv6 is served beside IPv4', async () => {
+    const udp = await open(['::1']);
+    const socket = await peer('::1');
+    const got = next(socket);
+    udp.send(at(udp, false, '::1'), { address: '::1', port: socket.address().port }, Uint8Array.of(7));
+    expect(await got).toMatchObject({ octets: '07', address: '::1' });
+  });
+
+  it('what cannot be sent is counted and nothing else happens', async () => {
+    const udp = await open(['127.0.0.1']);
+    const from = at(udp, false);
+    const socket = await peer();
+    udp.send({ address: '127.0.0.1', port: 1 }, from, Uint8Array.of(1)); // not a socket of ours
+    udp.send(from, { address: '127.0.0.1', port: 0 }, Uint8Array.of(1));
+    udp.send(from, { address: '127.0.0.1', port: socket.address().port }, new Uint8Array(65_530));
+    udp.send(from, { address: '::1', port: 500 }, Uint8Array.of(1)); // the wrong family
+    const got = next(socket);
+    udp.send(from, { address: '127.0.0.1', port: socket.address().port }, Uint8Array.of(2));
+    expect(await got).toMatchObject({ octets: '02' });
+    expect(udp.counters()).toEqual({
+      received: 0,
+      sent: 1,
+      unanswerable: 0,
+      noSocket: 1,
+      queueFull: 0,
+      failed: { ERR_SOCKET_BAD_PORT: 1, EMSGSIZE: 1, EINVAL: 1 },
+    });
+  });
+
+  it('after close nothing is sent and nothing throws', async () => {
+    const udp = await open(['127.0.0.1']);
+    const from = at(udp, false);
+    await udp.close();
+    udp.send(from, { address: '127.0.0.1', port: 500 }, Uint8Array.of(1));
+    expect(udp.counters().noSocket).toBe(1);
+    expect(udp.listening).toEqual([]);
+    await udp.close();
+  });
+
+  it('a port that somebody has is refused by number, with the command and the flag that help; what was bound is let go', async () => {
+    const other = await peer();
+    const taken = other.address().port;
+    const refused = await openUdp({ listen: ['127.0.0.1'], ikePort: 0, nattPort: taken, onDatagram: () => undefined }).catch(
+      (e: unknown) => e,
+    );
+    expect(refused).toBeInstanceOf(EnvironmentRefused);
+    expect(refused).toMatchObject({ code: 'EADDRINUSE' });
+    expect(String(refused)).toContain(`UDP port ${taken} (NAT-T) is taken on 127.0.0.1:${taken}`);
+    expect(refused).toMatchObject({ fix: expect.stringMatching(/ss -ulpn.*--natt-port/) });
+  });
+
+  it('an address that is not ours is refused with the ones that are', async () => {
+    const refused = await openUdp({ listen: ['192.0.2.77'], ikePort: 0, nattPort: 0, onDatagram: () => undefined }).catch(
+      (e: unknown) => e,
+    );
+    expect(refused).toMatchObject({ code: 'EADDRNOTAVAIL' });
+    expect(String(refused)).toContain('192.0.2.77');
+    expect(refused).toMatchObject({ fix: expect.stringContaining('127.0.0.1 (') });
+  });
+
+  it('a missing right names the capability, and the way without it', () => {
+    const refused = bindRefused(Object.assign(new Error('x'), { code: 'EACCES' }), {
+      address: '::1',
+      port: 500,
+      natt: false,
+      local: '',
+    });
+    expect(refused.message).toContain('[::1]:500');
+    expect(refused.fix).toMatch(/CAP_NET_BIND_SERVICE.*--ike-port 5500 --natt-port 5501/);
+  });
+
+  it('a wildcard follows the addresses of the machine', async () => {
+    let addresses = [lo('127.0.0.1'), lo('127.0.0.2')];
+    const changes: ListenChange[] = [];
+    let rescan = () => Promise.resolve();
+    const udp = await openUdp({
+      listen: ['127.0.0.2', '0.0.0.0'],
+      ikePort: 0,
+      nattPort: 0,
+      onDatagram: () => undefined,
+      local: () => addresses,
+      onChange: (change) => changes.push(change),
+      every: (run) => {
+        rescan = run;
+        return () => undefined;
+      },
+    });
+    closing.push(() => udp.close());
+    addresses = [lo('127.0.0.3'), lo('192.0.2.77')];
+    await rescan();
+    await rescan();
+    // 127.0.0.2 was asked for by name and stays; the one that the kernel refuses is said once.
+    expect(new Set(udp.listening.map((l) => l.address))).toEqual(new Set(['127.0.0.2', '127.0.0.3']));
+    expect(changes.map((c) => `${c.kind} ${c.address}`)).toEqual(['gone 127.0.0.1', 'bound 127.0.0.3', 'refused 192.0.2.77']);
+  });
+});
+
+const lo = (address: string) => ({ name: 'lo', address, family: 4 as const });
+const order = (d: { to: string; natt: boolean }): string => `${d.to} ${d.natt}`;
