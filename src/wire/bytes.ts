@@ -191,7 +191,7 @@ export const nothing: Sized<undefined> = {
     r.skip(r.left);
     return undefined;
   },
-  write: () => {},
+  write: (w) => w,
 };
 
 export const u8: Sized<number> = { min: 1, max: 1, read: (r) => r.u8(), write: (w, n) => w.u8(n) };

@@ -42,7 +42,7 @@ export type ClientClaims = {
   readonly tags: boolean;
 };
 
-const LINE = /^([A-Z][A-Z0-9_]*)=(.*)$/;
+const LINE = /^([A-Z][A-Z0-9_]*)=(.*)$/s;
 const LINE_SHOWN = limits.claimKey + 1 + limits.claimValue;
 
 /**
