@@ -1,6 +1,6 @@
 /**
- * Lines that must not compile: what the compiler promises the reader. `tsc --noEmit` is the runner; a line that begins to compile makes its
- * `@ts-expect-error` an error. Nothing here ever runs.
+ * Lines that must not compile: what the compiler promises the reader. `tsc --noEmit` is the runner; a line that begins to
+ * compile makes its `@ts-expect-error` an error. Nothing here ever runs.
  */
 import type { Clearance, Denial } from '../src/posture/index.ts';
 import { type Notify, notify } from '../src/wire/index.ts';
