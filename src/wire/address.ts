@@ -1,5 +1,6 @@
 /**
- * IP addresses: text ↔ octets. IPv6 text is written as RFC 5952 §4 and §5 say, read as RFC 4291 §2.2 says. No zones, no prefixes.
+ * IP addresses: text ↔ octets. IPv6 text is written as RFC 5952 §4 and §5 say, read as RFC 4291 §2.2 says. No zones,
+ * no prefixes.
  */
 import { hex } from './bytes.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The short payloads (RFC 7296 §3.4 to §3.9, §3.11 to §3.13): KE, ID, CERT, CERTREQ, AUTH, Nonce, D, V, TS. The pictures leave the generic
- * payload header out.
+ * The short payloads (RFC 7296 §3.4 to §3.9, §3.11 to §3.13): KE, ID, CERT, CERTREQ, AUTH, Nonce, D, V, TS. The pictures
+ * leave the generic payload header out.
  */
 import { type Codec, Malformed, type Reader, type Writer } from './bytes.ts';
 import { limits } from './limits.ts';
@@ -24,8 +24,9 @@ export type DeletePayload = {
 export type TsPayload<K extends 'TSi' | 'TSr'> = { readonly kind: K; readonly selectors: readonly TrafficSelector[] };
 
 /**
- * Ports are as on the wire: ANY is 0-65535, OPAQUE is 65535-0. A start behind its end is therefore legal for ports; for addresses it is an
- * empty range, which decodes too: negotiation refuses it with TS_UNACCEPTABLE, a better answer than INVALID_SYNTAX.
+ * Ports are as on the wire: ANY is 0-65535, OPAQUE is 65535-0. A start behind its end is therefore legal for ports; for
+ * addresses it is an empty range, which decodes too: negotiation refuses it with TS_UNACCEPTABLE, a better answer than
+ * INVALID_SYNTAX.
  */
 export type TrafficSelector =
   | {
@@ -115,7 +116,8 @@ export const auth: Codec<AuthPayload> = {
  *   | Protocol ID   |   SPI Size    |          Num of SPIs          |
  *   ~               Security Parameter Index(es) (SPI)              ~
  *
- * SPIs of AH and ESP have 4 octets. A deleted IKE SA has none (SPI Size 0), and then a number of SPIs says nothing and is ignored.
+ * SPIs of AH and ESP have 4 octets. A deleted IKE SA has none (SPI Size 0), and then a number of SPIs says nothing and is
+ * ignored.
  */
 export const deletion: Codec<DeletePayload> = {
   read(r) {

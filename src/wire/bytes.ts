@@ -1,8 +1,9 @@
 /**
- * Octets in and out: Reader, Writer, small codecs. Everything is big-endian (RFC 7296 §3.1) and exact: a read gives what was asked for
- * or throws Malformed, never less.
+ * Octets in and out: Reader, Writer, small codecs. Everything is big-endian (RFC 7296 §3.1) and exact: a read gives what was
+ * asked for or throws Malformed, never less.
  *
- * Octets that a Reader hands out are views of the datagram, not copies: what outlives the datagram must be copied by who keeps it.
+ * Octets that a Reader hands out are views of the datagram, not copies: what outlives the datagram must be copied by who
+ * keeps it.
  */
 
 /** The peer's octets do not have the form the RFC gives them. Thrown by codecs only; its text never quotes the peer. */
@@ -10,7 +11,10 @@ export class Malformed extends Error {
   override readonly name = 'Malformed';
 }
 
-/** A kind of value on the wire. `read` throws Malformed; `write` throws RangeError when a value does not fit its field (our bug). */
+/**
+ * A kind of value on the wire. `read` throws Malformed; `write` throws RangeError when a value does not fit its field (our
+ * bug).
+ */
 export type Codec<T> = { read(r: Reader): T; write(w: Writer, value: T): void };
 export type Decoded<C> = C extends Codec<infer T> ? T : never;
 
@@ -89,14 +93,14 @@ const FIRST_SIZE = 2048; // nearly all IKE messages fit
 const MOST_SPARE = 16_384;
 
 /**
- * Octets that no Writer is using. Allocating a buffer costs more than encoding a message into it, so a Writer takes this one if it is there
- * and gives it back when it has finished. It holds what was last written: encoded payloads, never keys.
+ * Octets that no Writer is using. Allocating a buffer costs more than encoding a message into it, so a Writer takes this one
+ * if it is there and gives it back when it has finished. It holds what was last written: encoded payloads, never keys.
  */
 let spare: Uint8Array | undefined;
 
 /**
- * Writes octets into one growing buffer, front to end; `finish` ends it. A number that does not fit its field is a RangeError: octets are
- * never cut silently.
+ * Writes octets into one growing buffer, front to end; `finish` ends it. A number that does not fit its field is a
+ * RangeError: octets are never cut silently.
  */
 export class Writer {
   #octets: Uint8Array;
@@ -229,7 +233,10 @@ export function hex(octets: Uint8Array): string {
   return text;
 }
 
-/** octets of hex digits; white space between them is skipped. RangeError when it is not hex: for constants and tools, not for peers. */
+/**
+ * octets of hex digits; white space between them is skipped. RangeError when it is not hex: for constants and tools, not for
+ * peers.
+ */
 export function unhex(text: string): Uint8Array {
   const digits = text.replace(/\s+/g, '');
   if (digits.length % 2 !== 0 || /[^0-9a-f]/i.test(digits)) throw new RangeError('not hex digits');

@@ -1,5 +1,6 @@
 /**
- * Messages and identities as text for logs. Everything comes from a peer: what is printed is bounded and holds no control character.
+ * Messages and identities as text for logs. Everything comes from a peer: what is printed is bounded and holds no control
+ * character.
  */
 import { addressText } from './address.ts';
 import { distinguishedNameText } from './dn.ts';
@@ -11,8 +12,9 @@ import { boundedHex, plainText, printable } from './text.ts';
 const MOST_IDENTITY = 256; // characters
 
 /**
- * Type and text of an Identification payload (§3.5). The type is IANA's label, but USER_FQDN for RFC822_ADDR as FortiOS logs it, or the number.
- * The text is an address, a name, a distinguished name, or hex digits when the data is none of what the type says. Never throws.
+ * Type and text of an Identification payload (§3.5). The type is IANA's label, but USER_FQDN for RFC822_ADDR as FortiOS logs
+ * it, or the number. The text is an address, a name, a distinguished name, or hex digits when the data is none of what the
+ * type says. Never throws.
  */
 export function describeIdentity(idType: number, data: Uint8Array): { readonly type: string; readonly text: string } {
   const type = idType === IdType.RFC822_ADDR ? 'USER_FQDN' : idTypeName(idType);
@@ -35,7 +37,10 @@ function identityText(idType: number, data: Uint8Array): string {
   }
 }
 
-/** The payloads by their RFC notation in one line: 'IDi N(INITIAL_CONTACT) CP SA TSi TSr'. Unknown ones by number: N(40960), TYPE(200). */
+/**
+ * The payloads by their RFC notation in one line: 'IDi N(INITIAL_CONTACT) CP SA TSi TSr'. Unknown ones by number: N(40960),
+ * TYPE(200).
+ */
 export function describePayloads(payloads: readonly Payload[]): string {
   const words = payloads.slice(0, limits.payloads).map(word);
   if (payloads.length > limits.payloads) words.push('…');

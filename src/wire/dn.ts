@@ -1,6 +1,6 @@
 /**
- * An X.500 Distinguished Name in DER (RFC 5280 §4.1.2.4) as a line of text, 'C = CA, O = Example, CN = laptop'. For logs: comparing names
- * is for crypto. Reads no more than a bounded name and gives up on anything odd.
+ * An X.500 Distinguished Name in DER (RFC 5280 §4.1.2.4) as a line of text, 'C = CA, O = Example, CN = laptop'. For logs:
+ * comparing names is for crypto. Reads no more than a bounded name and gives up on anything odd.
  *
  *   Name ::= SEQUENCE OF SET OF SEQUENCE { type OBJECT IDENTIFIER, value ANY }
  */

@@ -14,8 +14,9 @@ export type EapPacket =
 const EAP_HEAD = 4;
 
 /**
- * Octets behind the packet's own length are padding (RFC 3748 §4.1) and ignored, and so is what stands in a Success or Failure: FortiOS puts
- * an octet into a Success to announce another method. Malformed for an unknown code, a length that does not hold, a request without type.
+ * Octets behind the packet's own length are padding (RFC 3748 §4.1) and ignored, and so is what stands in a Success or
+ * Failure: FortiOS puts an octet into a Success to announce another method. Malformed for an unknown code, a length that does
+ * not hold, a request without type.
  */
 export function decodeEap(octets: Uint8Array): EapPacket {
   const r = new Reader(octets);

@@ -42,9 +42,9 @@ export function readSealed(type: number, r: Reader): Sealed {
 }
 
 /**
- * A message whose only payload is SK, or SKF when a fragment is given. `bodyLength` counts IV, padded ciphertext and ICV; these octets
- * begin at `body` and are zero, for the sealer to write. `first` is the type of the first payload inside; fragments after the first one
- * say 0 instead (RFC 7383 §2.5).
+ * A message whose only payload is SK, or SKF when a fragment is given. `bodyLength` counts IV, padded ciphertext and ICV;
+ * these octets begin at `body` and are zero, for the sealer to write. `first` is the type of the first payload inside;
+ * fragments after the first one say 0 instead (RFC 7383 §2.5).
  */
 export function frame(
   envelope: Envelope,

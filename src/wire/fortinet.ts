@@ -1,6 +1,6 @@
 /**
- * What is Fortinet's own on the wire: vendor IDs and the body of the FORTICLIENT_CONNECT notify. The numbers of the private notifies are in
- * notify.ts, those of the configuration attributes in numbers.ts.
+ * What is Fortinet's own on the wire: vendor IDs and the body of the FORTICLIENT_CONNECT notify. The numbers of the private
+ * notifies are in notify.ts, those of the configuration attributes in numbers.ts.
  */
 import { equal, unhex } from './bytes.ts';
 import { limits } from './limits.ts';
@@ -26,7 +26,10 @@ export function vendorName(data: Uint8Array): string | undefined {
 
 /** What a FortiClient says of itself. Its word only: nothing of it is proven, and before authentication it is nobody's word. */
 export type ClientClaims = {
-  /** the lines, printable; only LF stands between them. A line that is not KEY=value begins with '? ', lest it pass for a log line. */
+  /**
+   * the lines, printable; only LF stands between them. A line that is not KEY=value begins with '? ', lest it pass for a log
+   * line.
+   */
   readonly raw: string;
   /** by key; of a repeated key, the first. Empty values are kept here and nowhere else. */
   readonly fields: ReadonlyMap<string, string>;
@@ -46,9 +49,9 @@ const LINE = /^([A-Z][A-Z0-9_]*)=(.*)$/s;
 const LINE_SHOWN = limits.claimKey + 1 + limits.claimValue;
 
 /**
- * FORTICLIENT_CONNECT data: lines KEY=value, each ended by LF, then one NUL. CRLF, no NUL, unknown, missing and empty fields are accepted.
- * What is beyond limits.claims octets or limits.claimFields lines is not looked at; keys and values that are too long are not fields.
- * Never throws.
+ * FORTICLIENT_CONNECT data: lines KEY=value, each ended by LF, then one NUL. CRLF, no NUL, unknown, missing and empty fields
+ * are accepted. What is beyond limits.claims octets or limits.claimFields lines is not looked at; keys and values that are
+ * too long are not fields. Never throws.
  */
 export function parseClientClaims(data: Uint8Array): ClientClaims {
   const fields = new Map<string, string>();

@@ -44,8 +44,8 @@ export type Classified =
   | { readonly kind: 'junk'; readonly why: string };
 
 /**
- * What a UDP payload is. `natt`: it came to the NAT-T port, where IKE has four zero octets in front (§2.23, RFC 3948 §2.2) and ESP has none.
- * The octets of an IKE message are a view without the marker. Never throws.
+ * What a UDP payload is. `natt`: it came to the NAT-T port, where IKE has four zero octets in front (§2.23, RFC 3948 §2.2)
+ * and ESP has none. The octets of an IKE message are a view without the marker. Never throws.
  */
 export function classify(datagram: Uint8Array, natt: boolean): Classified {
   if (datagram.length === 1 && datagram[0] === 0xff) return { kind: 'keepalive' }; // RFC 3948 §2.3
@@ -61,8 +61,8 @@ function ikeOrJunk(octets: Uint8Array): Classified {
 }
 
 /**
- * Header of an IKE message given without marker. Malformed when it is shorter than a header, longer than limits.message, or not as long as
- * it says. Versions are told, not judged; V and reserved flags are ignored.
+ * Header of an IKE message given without marker. Malformed when it is shorter than a header, longer than limits.message, or
+ * not as long as it says. Versions are told, not judged; V and reserved flags are ignored.
  */
 export function decodeHeader(octets: Uint8Array): Header {
   const r = new Reader(octets);

@@ -1,6 +1,6 @@
 /**
- * Hard limits on what a peer may make us decode. No RFC names them; each is well above what real peers send and far below what hurts.
- * More than a limit is Malformed, never a truncated list.
+ * Hard limits on what a peer may make us decode. No RFC names them; each is well above what real peers send and far below
+ * what hurts. More than a limit is Malformed, never a truncated list.
  */
 export const limits = {
   /** octets of a message, of a reassembled inner chain too: chains of four RSA-4096 certificates stay under 10 kB */

@@ -14,8 +14,8 @@ export type Message = {
 };
 
 /**
- * A message without marker, and the header that decodeHeader read from it. Malformed when the chain does not end with the message, or an
- * Encrypted payload is not the last (§3.14). Nothing is verified here.
+ * A message without marker, and the header that decodeHeader read from it. Malformed when the chain does not end with the
+ * message, or an Encrypted payload is not the last (§3.14). Nothing is verified here.
  */
 export function decodeMessage(octets: Uint8Array, header: Header): Message {
   const r = new Reader(octets, HEADER_OCTETS);

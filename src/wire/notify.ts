@@ -109,8 +109,8 @@ const NO_TARGET: NotifyTarget = { protocol: 0, spi: NO_OCTETS };
 const nameOf = new Map(Object.entries(bodies).map(([name, [type]]) => [type as number, name as NotifyName]));
 
 /**
- * Unknown types are kept with their data: the exchange decides (§3.10.1). Data that does not fit its type is Malformed, except for private
- * types, where another vendor may mean something else by the number: those are kept as unknown.
+ * Unknown types are kept with their data: the exchange decides (§3.10.1). Data that does not fit its type is Malformed,
+ * except for private types, where another vendor may mean something else by the number: those are kept as unknown.
  */
 export const notifyCodec: Codec<Notify> = {
   read(r) {

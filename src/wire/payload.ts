@@ -3,8 +3,8 @@
  *
  *   | Next Payload  |C|  RESERVED   |         Payload Length        |
  *
- * The type of a payload stands in front of it, in the header or the payload before. Payloads we do not know are kept with their critical
- * bit, so that the exchange can refuse (§2.5); on known ones the bit is ignored and never set.
+ * The type of a payload stands in front of it, in the header or the payload before. Payloads we do not know are kept with
+ * their critical bit, so that the exchange can refuse (§2.5); on known ones the bit is ignored and never set.
  */
 import * as basic from './basic.ts';
 import { Malformed, Reader, Writer } from './bytes.ts';
@@ -41,8 +41,8 @@ export function payloadType(payload: Payload): number {
 }
 
 /**
- * The chain inside an Encrypted payload: `first` is the type of the first payload, 0 when there is none. Malformed when the chain does not
- * end with the octets, has more than limits.payloads, or holds another Encrypted payload (§3.14).
+ * The chain inside an Encrypted payload: `first` is the type of the first payload, 0 when there is none. Malformed when the
+ * chain does not end with the octets, has more than limits.payloads, or holds another Encrypted payload (§3.14).
  */
 export function decodePayloads(first: number, octets: Uint8Array): readonly Payload[] {
   if (octets.length > limits.message) throw new Malformed(`chain of ${octets.length} octets`);
@@ -53,14 +53,20 @@ export function decodePayloads(first: number, octets: Uint8Array): readonly Payl
   return payloads;
 }
 
-/** What decodePayloads reads: the type of the first payload and the octets of all. RangeError when a payload is longer than 65535 octets. */
+/**
+ * What decodePayloads reads: the type of the first payload and the octets of all. RangeError when a payload is longer than
+ * 65535 octets.
+ */
 export function encodePayloads(payloads: readonly Payload[]): { readonly first: number; readonly octets: Uint8Array } {
   const w = new Writer();
   const first = writeChain(w, payloads);
   return { first, octets: w.finish() };
 }
 
-/** Reads payloads up to the end of the chain or to an Encrypted payload. `stop` is 0 or the type of that payload, which is not yet read. */
+/**
+ * Reads payloads up to the end of the chain or to an Encrypted payload. `stop` is 0 or the type of that payload, which is not
+ * yet read.
+ */
 export function readChain(first: number, r: Reader): { readonly payloads: readonly Payload[]; readonly stop: number } {
   const payloads: Payload[] = [];
   let type = first;

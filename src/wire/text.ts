@@ -1,5 +1,6 @@
 /**
- * Octets and text of peers made fit to be printed: no control character, no direction mark, no line end gets through, and no length.
+ * Octets and text of peers made fit to be printed: no control character, no direction mark, no line end gets through, and no
+ * length.
  */
 import { hex } from './bytes.ts';
 
@@ -9,8 +10,8 @@ const PLAIN = /^[\x20-\x7e]*$/;
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 /**
- * At most `max` characters of text, or of octets read as UTF-8 (octet by octet when they are not). What cannot be printed stands as \xNN or
- * \u{N}; what is cut off is announced by an ellipsis. Never throws.
+ * At most `max` characters of text, or of octets read as UTF-8 (octet by octet when they are not). What cannot be printed
+ * stands as \xNN or \u{N}; what is cut off is announced by an ellipsis. Never throws.
  */
 export function printable(value: Uint8Array | string, max: number): string {
   const text = typeof value === 'string' ? value.slice(0, max + 1) : decode(value, 4 * max + 4);

@@ -1,6 +1,7 @@
 /**
- * What holds for all octets and all values on the wire (RFC 7296 §3): writing and reading undo one another, damage is Malformed or reads as
- * something that is written and read again the same, and printing never throws nor lets a control character through.
+ * What holds for all octets and all values on the wire (RFC 7296 §3): writing and reading undo one another, damage is
+ * Malformed or reads as something that is written and read again the same, and printing never throws nor lets a control
+ * character through.
  */
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
