@@ -1,0 +1,56 @@
+/**
+ * How the daemon ends. SIGTERM, SIGINT: peers get their Deletes, exit 0; the same again: at once. SIGHUP: said, not served.
+ * An exception that nobody caught: told with its stack, exit 70, since nobody knows what state we are in.
+ */
+import type { EventEmitter } from 'node:events';
+import type { Journal } from '../log/index.ts';
+
+/** An internal fault (EX_SOFTWARE of sysexits.h). */
+export const EXIT_FAULT = 70;
+const NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+/** The part of `process` that is used. */
+export type ProcessLike = Pick<EventEmitter, 'on' | 'off'> & { exit(code: number): void };
+
+/**
+ * Waits for the end.
+ *
+ * @param stop ends the daemon in good order and always settles
+ * @returns the exit code: 0 after the first signal. A second signal and a fault end the process themselves.
+ */
+export function untilSignal(process: ProcessLike, journal: Journal, stop: () => Promise<void>): Promise<number> {
+  return new Promise((resolve) => {
+    let ending = false;
+    const end = (signal: keyof typeof NUMBERS) => () => {
+      if (ending) {
+        journal.note('warn', `${signal} again: ending at once, peers were not waited for`);
+        journal.flush();
+        process.exit(128 + NUMBERS[signal]);
+        return;
+      }
+      ending = true;
+      journal.note('info', `${signal}: ending, peers get a Delete`);
+      void stop().then(
+        () => finish(0),
+        (error: unknown) => finish(fault('stop', error)),
+      );
+    };
+    const fault = (where: string, error: unknown): number => {
+      journal.event({ kind: 'fault', where, stack: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      journal.flush();
+      return EXIT_FAULT;
+    };
+    const listeners: Readonly<Record<string, (error: unknown) => void>> = {
+      SIGTERM: end('SIGTERM'),
+      SIGINT: end('SIGINT'),
+      SIGHUP: () => journal.note('warn', 'SIGHUP: reloading the configuration is not served; restart the daemon to change it'),
+      uncaughtException: (error: unknown) => process.exit(fault('uncaughtException', error)),
+      unhandledRejection: (error: unknown) => process.exit(fault('unhandledRejection', error)),
+    };
+    for (const [event, listener] of Object.entries(listeners)) process.on(event, listener);
+    const finish = (code: number) => {
+      for (const [event, listener] of Object.entries(listeners)) process.off(event, listener);
+      resolve(code);
+    };
+  });
+}
