@@ -1,2 +1,3 @@
 /** The door of the posture decision. */
 export { formatPostureTag, type PostureTag, parsePostureTag, shortPostureTag } from './tag.ts';
+export { type Clearance, type Denial, type EmsReport, type Evidence, judge, type Probation, type TokenReport, type Verdict } from './gate.ts';

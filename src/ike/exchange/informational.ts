@@ -1,0 +1,91 @@
+/**
+ * INFORMATIONAL (RFC 7296 §1.4): one exchange that folds over whatever stands in it. An empty one asks whether we live
+ * (§2.4); deletes are answered with our half of the pair (§1.4.1); unknown notifies are ignored.
+ *   HDR, SK {[N,] [D,] [CP,] …}  -->
+ *                                <--  HDR, SK {[D] …}
+ */
+import type { Reason } from '../../log/events.ts';
+import * as phrases from '../../log/phrases/index.ts';
+import { Exchange, isErrorType, type Notify, notifyType, type Payload, Protocol } from '../../wire/index.ts';
+import { deleteOf, spiText } from '../child.ts';
+import { type Env, exchange, type Step } from '../exchange.ts';
+import type { ChildSa, Established } from '../sa.ts';
+import { readSpi } from './createChild.ts';
+
+type Delete = Extract<Payload, { readonly kind: 'D' }>;
+
+export const informational = exchange({
+  story: 'received informational request',
+  from: 'established',
+  type: Exchange.INFORMATIONAL,
+  requires: [],
+  request(sa, msg, env): Step {
+    env.say('sa', phrases.informational);
+    const deletes = msg.all('D');
+    for (const d of deletes) env.say('sa', phrases.processingDelete, d.protocol);
+    if (deletes.some((d) => d.protocol === Protocol.IKE)) {
+      const { SPIi, SPIr } = sa.basis;
+      env.say('sa', phrases.deletingIke, SPIi, SPIr);
+      env.say('sa', phrases.scheduledDelete, SPIi, SPIr);
+      return { kind: 'close', reason: 'peer-deleted', why: 'the client disconnected', payloads: [] };
+    }
+    const fatal = msg.all('N').find((n) => n.name === 'AUTHENTICATION_FAILED' || n.name === 'INVALID_SYNTAX');
+    if (fatal !== undefined) return peerRefused(fatal, env);
+    for (const n of msg.all('N')) if (isErrorType(notifyType(n))) env.say('sa', phrases.peerError, nameOf(n));
+    return removeChildren(sa, deletes, env);
+  },
+});
+
+/** While it negotiates, the peer may say that it does not take our AUTH (§2.21.2), or give up. */
+export const informationalEarly = exchange({
+  story: 'received informational request during negotiation',
+  from: ['half-open', 'eap', 'eap-proven'],
+  type: Exchange.INFORMATIONAL,
+  requires: [],
+  request(_sa, msg, env): Step {
+    env.say('sa', phrases.informational);
+    const error = msg.all('N').find((n) => isErrorType(notifyType(n)));
+    if (error !== undefined) return peerRefused(error, env);
+    if (msg.all('D').some((d) => d.protocol === Protocol.IKE))
+      return { kind: 'close', reason: 'peer-deleted', why: 'the client gave up during negotiation', payloads: [] };
+    return { kind: 'reply', to: _sa, payloads: [] };
+  },
+});
+
+function peerRefused(error: Notify, env: Env): Step {
+  const name = nameOf(error);
+  env.say('sa', phrases.peerError, name);
+  const hint =
+    error.name === 'AUTHENTICATION_FAILED'
+      ? ': it does not accept our AUTH or identity (probable pre-shared key mismatch, or a gateway certificate or localid it does not expect)'
+      : '';
+  const reason: Reason = 'peer-refused-us';
+  return { kind: 'close', reason, why: `the client says ${name}${hint}`, payloads: [] };
+}
+
+const nameOf = (n: Notify): string => (n.name === 'UNKNOWN' ? `notify ${n.type}` : n.name);
+
+/** §1.4.1: a delete names the sender's inbound SPIs; the answer names ours, each once, unknown ones not at all. */
+function removeChildren(sa: Established, deletes: readonly Delete[], env: Env): Step {
+  const gone = new Set<ChildSa>();
+  const answer: number[] = [];
+  for (const { protocol, spis } of deletes) {
+    if (protocol !== Protocol.ESP) continue;
+    for (const octets of spis) {
+      const child = octets.length === 4 ? sa.children.find((c) => c.spiOut === readSpi(octets)) : undefined;
+      if (child === undefined || gone.has(child)) continue;
+      env.say('sa', phrases.deletingChild, spiText(child.spiIn));
+      gone.add(child);
+      if (child.state !== 'deleting') answer.push(child.spiIn); // both ends deleting at once: each answers without D
+    }
+  }
+  if (gone.size === 0) return { kind: 'reply', to: sa, payloads: [] };
+  const children = sa.children.filter((c) => !gone.has(c));
+  for (const child of gone) env.say('sa', phrases.deletedChild, spiText(child.spiIn), children.length);
+  return {
+    kind: 'reply',
+    to: { ...sa, children },
+    payloads: answer.length === 0 ? [] : [deleteOf(answer)],
+    removed: [...gone].map((child) => ({ child, why: child.state === 'rekeyed' ? 'rekeyed' : 'peer-deleted' })),
+  };
+}

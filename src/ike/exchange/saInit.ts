@@ -1,0 +1,287 @@
+/**
+ * IKE_SA_INIT (RFC 7296 §1.2, §2.6, §2.23): the one exchange without an SA before it.
+ *   HDR, SAi1, KEi, Ni, [N(NAT_DETECTION_*)], [N(FRAGMENTATION_SUPPORTED)] …  -->
+ *                                   <--  HDR, SAr1, KEr, Nr, [N(NAT_DETECTION_*)], [CERTREQ] …
+ * Order of work: cheap refusals, then the cookie, then the proposal, and only then a Diffie-Hellman.
+ */
+import { type Group, group as groupOf, type KeyPair } from '../../../crypto/index.ts';
+import type { Config, Profile } from '../../config/index.ts';
+import type { Reason } from '../../log/events.ts';
+import * as phrases from '../../log/phrases/index.ts';
+import {
+  addressOctets,
+  decodePayloads,
+  encodeMessage,
+  Exchange,
+  type Header,
+  hex,
+  type IkeSpi,
+  Malformed,
+  NO_SPI,
+  type Notify,
+  notify,
+  type Payload,
+  type Proposal,
+  vendorName,
+  VENDOR,
+  equal,
+} from '../../wire/index.ts';
+import type { AdmissionControl, Cookies } from '../cookie.ts';
+import type { Where } from '../exchange.ts';
+import { initialKeys, type KeyRing } from '../keys.ts';
+import { explain, isWindows } from '../mismatch.ts';
+import { sayChosen, sayOffer, sayOurs } from '../narrate.ts';
+import { detectNat, natNotifies } from '../nat.ts';
+import { chooseIke, type IkeChoice } from '../negotiate.ts';
+import { profilesAt } from '../profiles.ts';
+import type { Instant, Path, SaAt, Suite } from '../sa.ts';
+import type { Slab } from '../slab.ts';
+
+export type InitEnv = {
+  readonly now: Instant;
+  readonly config: Config;
+  readonly debug: boolean;
+  readonly admission: AdmissionControl;
+  readonly cookies: Cookies;
+  readonly slab: Slab;
+  say<A extends readonly unknown[]>(where: Where | 'daemon', phrase: (...args: A) => phrases.Phrase, ...args: A): void;
+  /** What the lines of this negotiation are called from here on. */
+  rename(name: string): void;
+  random(n: number): Uint8Array;
+  keyPair(group: Group): KeyPair;
+  ikeSpi(): IkeSpi;
+  suite(choice: IkeChoice): Suite;
+};
+
+export type InitOutcome =
+  | { readonly kind: 'drop'; readonly why: string }
+  /** A stateless answer; `reason` is set when it is a refusal, not a question. */
+  | { readonly kind: 'answer'; readonly octets: Uint8Array; readonly reason?: Reason; readonly why: string }
+  | { readonly kind: 'open'; readonly sa: SaAt<'half-open'>; readonly response: Uint8Array };
+
+const NONCE_OCTETS = 32;
+
+/**
+ * Answers one IKE_SA_INIT request.
+ *
+ * @param id the number that the SA will have in the debug lines
+ * @param payloads the decoded payloads of `octets`
+ * @returns a half-open SA with its response, a stateless answer, or a drop
+ */
+export function saInit(
+  { header, octets, payloads, path, id }: { header: Header; octets: Uint8Array; payloads: readonly Payload[]; path: Path; id: number },
+  env: InitEnv,
+): InitOutcome {
+  env.say('sa', phrases.respondedInit);
+  const sa = payloads.find((p) => p.kind === 'SA');
+  const ke = payloads.find((p) => p.kind === 'KE');
+  const nonce = payloads.find((p) => p.kind === 'NONCE');
+  if (sa === undefined || ke === undefined || nonce === undefined) return { kind: 'drop', why: 'IKE_SA_INIT without SA, KE or Nonce' };
+  if (nonce.data.length < 16 || nonce.data.length > 256) return { kind: 'drop', why: `nonce of ${nonce.data.length} octets` }; // §2.10
+  const critical = payloads.find((p) => p.kind === 'UNKNOWN' && p.critical);
+  const answer = (notifies: readonly Payload[]) => encodeMessage(envelope(header, NO_SPI), notifies);
+  if (critical?.kind === 'UNKNOWN') {
+    const why = `payload type ${critical.type} is critical and not known`;
+    return { kind: 'answer', octets: answer([notify('UNSUPPORTED_CRITICAL_PAYLOAD', critical.type)]), reason: 'unsupported-critical', why };
+  }
+
+  const notifies = payloads.filter((p) => p.kind === 'N');
+  const admitted = admit(header, nonce.data, notifies, path, env);
+  if (admitted !== undefined) return admitted.kind === 'drop' ? admitted : { ...admitted, octets: answer(admitted.payloads) };
+
+  const vendorIds = payloads.filter((p) => p.kind === 'V').map((p) => p.data);
+  sayGreeting(vendorIds, notifies, env);
+  const networkId = data(notifies, 'VPN_NETWORK_ID');
+  const { fit, why } = profilesAt(env.config.profiles, path, typeof networkId === 'number' ? networkId : undefined);
+  const refused = (text: string, reason: Reason): InitOutcome => {
+    env.say('sa', phrases.noProposalResponse);
+    env.say('error', phrases.negotiateError, text);
+    return { kind: 'answer', octets: answer([notify('NO_PROPOSAL_CHOSEN')]), reason, why: text };
+  };
+  if (fit.length === 0) {
+    env.say('sa', phrases.noGateway, `${path.local.address}:${path.local.port}`, why);
+    return refused(why, 'no-gateway');
+  }
+
+  sayOffer(env, 'sa', sa.proposals, 'IKE');
+  const choice = choose(sa.proposals, ke.group, fit);
+  if (choice === undefined) {
+    for (const profile of fit) sayOurs(env, 'sa', profile);
+    const text = explain(sa.proposals, fit, vendorIds);
+    for (const line of text) env.say('sa', phrases.mismatch, line);
+    return refused(text.join('; '), 'no-proposal');
+  }
+  if (choice.kind === 'invalid-ke') {
+    env.say('sa', phrases.invalidKe, ke.group, choice.group);
+    const text = `KE for group ${ke.group}, group ${choice.group} wanted`;
+    return { kind: 'answer', octets: answer([notify('INVALID_KE_PAYLOAD', choice.group)]), why: text }; // §1.2
+  }
+  const [first] = choice.candidates;
+  sayChosen(env, choice.proposal, first);
+  env.rename(first.name);
+  env.say({ bare: `${first.name}:${first.name}` }, phrases.createdConnection, id, { from: path.local.address, to: `${path.remote.address}:${path.remote.port}` });
+
+  const group = groupOf(choice.group);
+  if (group === undefined) throw new RangeError(`group ${choice.group} was chosen and is not there`); // a fault: negotiate knows the backend
+  const pair = env.keyPair(group);
+  const shared = pair.agree(ke.data);
+  if (shared === undefined) {
+    const text = `public value of group ${group.name} is refused (length, range, curve or low order)`; // RFC 6989
+    return { kind: 'answer', octets: answer([notify('INVALID_SYNTAX')]), reason: 'syntax', why: text };
+  }
+  env.say('sa', phrases.dhPublicQueued);
+  env.say('sa', phrases.dhSharedQueued);
+
+  const SPIr = env.ikeSpi();
+  const Nr = env.random(NONCE_OCTETS);
+  const suite = env.suite(choice);
+  const nat = detectNat(notifies, { SPIi: header.SPIi, SPIr: header.SPIr }, path, first.nattraversal);
+  sayNat(nat, first, env);
+  const fragmentation = first.fragmentation && notifies.some((n) => n.name === 'FRAGMENTATION_SUPPORTED');
+  const hashes = data(notifies, 'SIGNATURE_HASH_ALGORITHMS');
+  const response = encodeMessage(envelope(header, SPIr), [
+    { kind: 'SA', proposals: [choice.proposal] },
+    { kind: 'KE', group: choice.group, data: pair.publicValue },
+    { kind: 'NONCE', data: Nr },
+    ...(nat.supported ? natNotifies({ SPIi: header.SPIi, SPIr }, path, first.nattraversal) : []),
+    ...certificateRequest(choice.candidates),
+    ...(fragmentation ? [notify('FRAGMENTATION_SUPPORTED')] : []),
+    ...(hashes !== undefined ? [notify('SIGNATURE_HASH_ALGORITHMS', [2, 3, 4, 5])] : []), // RFC 7427 §4, RFC 8420 §2
+    ...(choice.candidates.some((p) => p.childless) ? [notify('CHILDLESS_IKEV2_SUPPORTED')] : []), // RFC 6023 §3
+  ]);
+  env.say('sa', phrases.preparingInit);
+  const keys: KeyRing = initialKeys(suite, shared, { SPIi: header.SPIi, SPIr, Ni: nonce.data, Nr }, env.slab);
+  env.say('sa', phrases.skeyseedDone, header.SPIi, SPIr, suite.text);
+  return {
+    kind: 'open',
+    response,
+    sa: {
+      at: 'half-open',
+      candidates: choice.candidates,
+      basis: {
+        SPIi: header.SPIi,
+        SPIr,
+        initiator: false,
+        id,
+        suite,
+        keys,
+        fragmentation,
+        natMe: nat.me,
+        natPeer: nat.peer,
+        nattSeen: nat.supported,
+        fortiClient: vendorIds.some((v) => equal(v, VENDOR.connectLicense)),
+        windows: isWindows(vendorIds),
+        born: env.now,
+      },
+      opening: { Ni: nonce.data.slice(), Nr, request: octets.slice(), response, hashes: Array.isArray(hashes) ? hashes : undefined },
+    },
+  };
+}
+
+/** Decodes the payloads of a request in the clear; undefined when they are malformed. */
+export function initPayloads(header: Header, octets: Uint8Array): readonly Payload[] | string {
+  try {
+    return decodePayloads(header.next, octets.subarray(28));
+  } catch (error) {
+    if (error instanceof Malformed) return error.message;
+    throw error;
+  }
+}
+
+const envelope = ({ SPIi }: Header, SPIr: IkeSpi) => ({
+  SPIi,
+  SPIr,
+  exchange: Exchange.IKE_SA_INIT,
+  initiator: false,
+  response: true,
+  messageId: 0,
+});
+
+type Question = { readonly kind: 'answer'; readonly payloads: readonly Payload[]; readonly why: string };
+
+/** §2.6: with many half-open SAs a peer must first show that it receives what is sent to its address. */
+function admit(
+  header: Header,
+  Ni: Uint8Array,
+  notifies: readonly Notify[],
+  path: Path,
+  env: InitEnv,
+): { readonly kind: 'drop'; readonly why: string } | Question | undefined {
+  const remote = addressOctets(path.remote.address);
+  if (remote === undefined) return { kind: 'drop', why: 'source address cannot be read' };
+  const verdict = env.admission.judge(remote, env.now);
+  if (verdict === 'admit') return undefined;
+  if (typeof verdict === 'object') {
+    env.say('sa', phrases.initDropped, verdict.drop);
+    return { kind: 'drop', why: verdict.drop };
+  }
+  const shown = data(notifies, 'COOKIE');
+  if (shown instanceof Uint8Array && env.cookies.check(shown, Ni, remote, header.SPIi, env.now)) return undefined;
+  env.say('sa', phrases.cookieRequired, env.admission.halfOpen);
+  return { kind: 'answer', payloads: [notify('COOKIE', env.cookies.make(Ni, remote, header.SPIi, env.now))], why: 'cookie' };
+}
+
+type Chosen = IkeChoice & { readonly candidates: readonly [Profile, ...Profile[]] };
+
+/** The first profile with common ground decides; the others stay candidates when they would accept the same suite. */
+function choose(
+  offered: readonly Proposal[],
+  keGroup: number,
+  fit: readonly Profile[],
+): (Chosen & { readonly kind: 'chosen' }) | { readonly kind: 'invalid-ke'; readonly group: number } | undefined {
+  let other: { readonly kind: 'invalid-ke'; readonly group: number } | undefined;
+  for (const profile of fit) {
+    const choice = chooseIke(offered, profile, keGroup);
+    if (choice.kind === 'none') continue;
+    if (choice.kind === 'invalid-ke') {
+      other ??= { kind: 'invalid-ke', group: choice.group };
+      continue;
+    }
+    const accepts = (p: Profile) =>
+      p !== profile &&
+      p.groups.includes(choice.group) &&
+      p.proposals.some((w) => w.encr === choice.encr && w.keyLength === choice.keyLength && w.integ === choice.integ && w.prf === choice.prf);
+    return { ...choice, candidates: [profile, ...fit.filter(accepts)] };
+  }
+  return other;
+}
+
+/** §3.7: the authorities whose certificates we would accept, when a candidate wants certificates at all. */
+function certificateRequest(candidates: readonly Profile[]): readonly Payload[] {
+  const hashes = new Map<string, Uint8Array>();
+  for (const { remoteAuth } of candidates)
+    if (remoteAuth.kind === 'certificate') for (const { keyHash } of remoteAuth.anchors) hashes.set(hex(keyHash), keyHash);
+  if (hashes.size === 0) return [];
+  const all = new Uint8Array(hashes.size * 20);
+  for (const [i, hash] of [...hashes.values()].entries()) all.set(hash, i * 20);
+  return [{ kind: 'CERTREQ', encoding: 4, data: all }];
+}
+
+function data(notifies: readonly Notify[], name: Notify['name']): unknown {
+  return notifies.find((n) => n.name === name)?.data;
+}
+
+function sayGreeting(vendorIds: readonly Uint8Array[], notifies: readonly Notify[], env: InitEnv): void {
+  if (!env.debug) return;
+  for (const id of vendorIds) {
+    const name = vendorName(id);
+    if (name === undefined) env.say('sa', phrases.vendorIdUnknown, id.length, hex(id.subarray(0, 32)).toUpperCase());
+    else env.say('sa', phrases.vendorId, name, hex(id).toUpperCase());
+  }
+  for (const n of notifies) {
+    env.say('sa', phrases.receivedNotify, n.name === 'UNKNOWN' ? `${n.type}` : n.name);
+    if (n.name === 'VPN_NETWORK_ID') env.say('sa', phrases.networkId, n.data);
+  }
+  if (vendorIds.some((v) => equal(v, VENDOR.eapExtension))) env.say('sa', phrases.eapExtension);
+}
+
+function sayNat(nat: { me: boolean; peer: boolean; supported: boolean }, profile: Profile, env: InitEnv): void {
+  if (!nat.supported || profile.nattraversal === 'disable') return;
+  env.say('sa', phrases.processingNotify, 'NAT_DETECTION_SOURCE_IP');
+  env.say('sa', phrases.processingNatD);
+  env.say('sa', phrases.processingNotify, 'NAT_DETECTION_DESTINATION_IP');
+  env.say('sa', phrases.processingNatD);
+  env.say('sa', phrases.natDetected, nat.me, nat.peer);
+  env.say('sa', phrases.processNatD);
+}
+

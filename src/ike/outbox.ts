@@ -1,0 +1,64 @@
+/** What the engine says it wants done, in order; the daemon carries it out. */
+import type { Event } from '../log/events.ts';
+import type { Phrase, Scope } from '../log/phrases/index.ts';
+import type { Clearance } from '../posture/index.ts';
+import { withMarker } from '../wire/index.ts';
+import type { ChildKeys, Question } from './exchange.ts';
+import type { Basis, Endpoint, Path } from './sa.ts';
+
+export type Ticket = number;
+
+/** Keys of one IKE SA for Wireshark's `ikev2_decryption_table`; made only when the engine was told to export keys. */
+export type IkeKeyTable = {
+  readonly SPIi: string;
+  readonly SPIr: string;
+  readonly SK_ei: Uint8Array;
+  readonly SK_er: Uint8Array;
+  readonly SK_ai: Uint8Array;
+  readonly SK_ar: Uint8Array;
+  readonly encr: number;
+  readonly keyLength: number;
+  readonly integ: number;
+};
+
+export type Output =
+  | { readonly do: 'send'; readonly from: Endpoint; readonly to: Endpoint; readonly octets: Uint8Array }
+  | { readonly do: 'ask'; readonly ticket: Ticket; readonly question: Question }
+  /** A child SA, always with its valve shut. */
+  | { readonly do: 'install'; readonly child: ChildKeys }
+  /** The only way to open it. */
+  | { readonly do: 'open'; readonly spi: number; readonly by: Clearance }
+  | { readonly do: 'remove'; readonly spi: number }
+  | { readonly do: 'tell'; readonly event: Event }
+  | { readonly do: 'say'; readonly scope: Scope; readonly line: Phrase }
+  | { readonly do: 'keys'; readonly table: IkeKeyTable };
+
+export class Outbox {
+  #outputs: Output[] = [];
+
+  push(output: Output): void {
+    this.#outputs.push(output);
+  }
+
+  /** Sends datagrams without markers over a path; on the NAT-T port they get the non-ESP marker (RFC 3948 §2.2). */
+  send({ local, remote, natt }: Path, datagrams: readonly Uint8Array[]): void {
+    for (const octets of datagrams) this.#outputs.push({ do: 'send', from: local, to: remote, octets: natt ? withMarker(octets) : octets });
+  }
+
+  keys({ SPIi, SPIr, keys, suite: { cipher } }: Basis): void {
+    const { SK_ei, SK_er, SK_ai, SK_ar } = keys;
+    const { encr, keyLength, integ } = cipher;
+    const table = { SPIi, SPIr, SK_ei: SK_ei.slice(), SK_er: SK_er.slice(), SK_ai: SK_ai.slice(), SK_ar: SK_ar.slice(), encr, keyLength, integ };
+    this.#outputs.push({ do: 'keys', table });
+  }
+
+  /** Gives all outputs since the last time. */
+  take(): readonly Output[] {
+    if (this.#outputs.length === 0) return NOTHING;
+    const taken = this.#outputs;
+    this.#outputs = [];
+    return taken;
+  }
+}
+
+const NOTHING: readonly Output[] = [];

@@ -1,0 +1,38 @@
+/**
+ * Reason → what the peer is told, and whether the SA ends: the one table (RFC 7296 §2.21, §3.10.1). A reason that is
+ * missing here does not compile.
+ */
+import type { Reason } from '../log/events.ts';
+import type { NotifyName } from '../wire/index.ts';
+
+type Refusal = {
+  /** The notify in the response; undefined where nothing is said. */
+  readonly notify: NotifyName | undefined;
+  /** In IKE_AUTH every refusal of the IKE SA is final; in an established SA only these are. */
+  readonly endsEstablished: boolean;
+};
+
+export const refusals: { readonly [R in Reason]: Refusal } = {
+  syntax: { notify: 'INVALID_SYNTAX', endsEstablished: true }, // §2.21.2: authenticated and malformed is fatal
+  'unsupported-critical': { notify: 'UNSUPPORTED_CRITICAL_PAYLOAD', endsEstablished: false }, // §2.5
+  'no-proposal': { notify: 'NO_PROPOSAL_CHOSEN', endsEstablished: false },
+  'no-gateway': { notify: 'NO_PROPOSAL_CHOSEN', endsEstablished: false },
+  'auth-failed': { notify: 'AUTHENTICATION_FAILED', endsEstablished: true },
+  'psk-mismatch': { notify: 'AUTHENTICATION_FAILED', endsEstablished: true },
+  'eap-failed': { notify: undefined, endsEstablished: true }, // the EAP-Failure says it (§2.16)
+  'certificate-refused': { notify: 'AUTHENTICATION_FAILED', endsEstablished: true },
+  'identity-refused': { notify: 'AUTHENTICATION_FAILED', endsEstablished: true },
+  'posture-denied': { notify: 'AUTHENTICATION_FAILED', endsEstablished: true },
+  limit: { notify: 'NO_ADDITIONAL_SAS', endsEstablished: false },
+  'unique-id': { notify: 'AUTHENTICATION_FAILED', endsEstablished: true },
+  'peer-refused-us': { notify: undefined, endsEstablished: true },
+  'peer-deleted': { notify: undefined, endsEstablished: true },
+  'admin-deleted': { notify: undefined, endsEstablished: true },
+  replaced: { notify: undefined, endsEstablished: true },
+  rekeyed: { notify: undefined, endsEstablished: true },
+  'negotiation-timeout': { notify: undefined, endsEstablished: true },
+  'dead-peer': { notify: undefined, endsEstablished: true },
+  lifetime: { notify: undefined, endsEstablished: true },
+  shutdown: { notify: undefined, endsEstablished: true },
+  fault: { notify: 'AUTHENTICATION_FAILED', endsEstablished: true },
+};

@@ -1,0 +1,69 @@
+/** The engine's place for one IKE SA: the union member it holds now, and what changes with every message. */
+import type { Own } from './ownQueue.ts';
+import type { Channel } from './protect.ts';
+import type { Established, IkeSa, Instant, Path } from './sa.ts';
+import type { Timed } from './timers.ts';
+import type { Window } from './window.ts';
+
+export type Slot = Timed &
+  Channel & {
+    sa: IkeSa;
+    path: Path;
+    window: Window;
+    own: Own | undefined;
+    /** The ticket of the question that the SA waits for; 0 when it waits for nobody. */
+    ticket: number;
+    /** Exchange type of the request that is being worked on. */
+    exchange: number;
+    /** Under which the IKE_SA_INIT request is known while its retransmission must be answered. */
+    initKey: string | undefined;
+    /** The end of a negotiation, or of the memory of a closed SA. */
+    expires: Instant;
+    /** When the last message came that passed its integrity check. */
+    lastIn: Instant;
+    /** Whose half-open SA it counts as (§2.6). */
+    origin: string;
+    /** The number behind the instance name, given back at the end. */
+    index: number;
+  };
+
+/** Our SPI of an SA: what its messages are found by. */
+export const ourSpi = ({ basis }: { readonly basis: IkeSa['basis'] }) => (basis.initiator ? basis.SPIi : basis.SPIr);
+export const theirSpi = ({ basis }: { readonly basis: IkeSa['basis'] }) => (basis.initiator ? basis.SPIr : basis.SPIi);
+
+/** How long a profile without traffic reports lets a peer be idle before it is probed (ms); Infinity never probes. */
+function idle({ dpd }: Established['profile']): number {
+  switch (dpd.mode) {
+    case 'disable':
+      return Number.POSITIVE_INFINITY;
+    case 'on-idle':
+      return dpd.retryInterval;
+    case 'on-demand':
+      // Demand is seen by a data plane; without one a slower look keeps dead peers from holding their lease for a day.
+      return 3 * dpd.retryInterval;
+  }
+}
+
+/** The earliest moment anything is due for this SA. */
+export function dueOf(slot: Slot): Instant {
+  const { sa, own } = slot;
+  if (sa.at !== 'established') return slot.expires;
+  let due = sa.hard;
+  if (own?.current !== undefined) due = Math.min(due, own.current.due);
+  else {
+    due = Math.min(due, slot.lastIn + idle(sa.profile), own?.later?.at ?? Number.POSITIVE_INFINITY);
+    if (rekeys(sa)) due = Math.min(due, sa.soft);
+  }
+  for (const child of sa.children) {
+    due = Math.min(due, child.hard);
+    if (child.state === 'installed' && own?.current === undefined && rekeys(sa)) due = Math.min(due, child.soft);
+  }
+  return due;
+}
+
+/** Windows cannot stand a rekey that the gateway starts behind NAT: it rekeys by itself. */
+export const rekeys = ({ profile, basis }: Established): boolean => profile.rekey && !(basis.windows && basis.natPeer);
+
+/** True when the peer has been silent for as long as its profile's liveness check allows. */
+export const isIdle = (slot: Slot, sa: Established, now: Instant): boolean => now >= slot.lastIn + idle(sa.profile);
+

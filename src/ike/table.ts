@@ -1,0 +1,97 @@
+/** All SAs, and the ways to find one: by our SPI, by the IKE_SA_INIT it began with, by identity, by a child's SPI. */
+import type { IkeSpi } from '../wire/index.ts';
+import { nameOf } from './sa.ts';
+import { ourSpi, type Slot } from './slot.ts';
+
+export class SaTable {
+  readonly #bySpi = new Map<IkeSpi, Slot>();
+  readonly #byInit = new Map<string, Slot>();
+  readonly #byEsp = new Map<number, Slot>();
+  /** One slot is the rule, more are the exception: a list only then. */
+  readonly #byKey = new Map<string, Slot | Slot[]>();
+  readonly #instances = new Map<string, { next: number; readonly free: number[] }>();
+
+  get size(): number {
+    return this.#bySpi.size;
+  }
+
+  all(): IterableIterator<Slot> {
+    return this.#bySpi.values();
+  }
+
+  add(slot: Slot): void {
+    this.#bySpi.set(ourSpi(slot.sa), slot);
+    if (slot.initKey !== undefined) this.#byInit.set(slot.initKey, slot);
+  }
+
+  /** Forgets an SA by its SPI; what else pointed at it must be gone already. */
+  remove(slot: Slot): void {
+    this.#bySpi.delete(ourSpi(slot.sa));
+    this.forgetInit(slot);
+  }
+
+  bySpi(spi: IkeSpi): Slot | undefined {
+    return this.#bySpi.get(spi);
+  }
+
+  byInit(key: string): Slot | undefined {
+    return this.#byInit.get(key);
+  }
+
+  forgetInit(slot: Slot): void {
+    if (slot.initKey === undefined) return;
+    if (this.#byInit.get(slot.initKey) === slot) this.#byInit.delete(slot.initKey);
+    slot.initKey = undefined;
+  }
+
+  hasEsp(spi: number): boolean {
+    return this.#byEsp.has(spi);
+  }
+  setEsp(spi: number, slot: Slot): void {
+    this.#byEsp.set(spi, slot);
+  }
+  deleteEsp(spi: number): void {
+    this.#byEsp.delete(spi);
+  }
+  get children(): number {
+    return this.#byEsp.size;
+  }
+
+  /** Indexes an established SA by whose it is. */
+  addKey(key: string, slot: Slot): void {
+    const there = this.#byKey.get(key);
+    if (there === undefined) this.#byKey.set(key, slot);
+    else if (Array.isArray(there)) there.push(slot);
+    else this.#byKey.set(key, [there, slot]);
+  }
+
+  removeKey(key: string, slot: Slot): void {
+    const there = this.#byKey.get(key);
+    if (there === slot) this.#byKey.delete(key);
+    if (!Array.isArray(there)) return;
+    const left = there.filter((s) => s !== slot);
+    if (left.length === 0) this.#byKey.delete(key);
+    else this.#byKey.set(key, left);
+  }
+
+  byKey(key: string): readonly Slot[] {
+    const there = this.#byKey.get(key);
+    return there === undefined ? [] : Array.isArray(there) ? there : [there];
+  }
+
+  /** The lowest-cost free number of a profile's dynamic instances: one given back, else the next. */
+  takeInstance(profile: string): number {
+    const pool = this.#instances.get(profile) ?? { next: 0, free: [] };
+    this.#instances.set(profile, pool);
+    return pool.free.pop() ?? pool.next++;
+  }
+
+  giveInstance(profile: string, index: number): void {
+    this.#instances.get(profile)?.free.push(index);
+  }
+
+  named(name: string): Slot | undefined {
+    for (const slot of this.#bySpi.values()) if (nameOf(slot.sa) === name) return slot;
+    return undefined;
+  }
+}
