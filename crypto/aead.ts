@@ -3,8 +3,8 @@
 // context would cost more than it saves.
 import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Cipher, Opener, Sealer } from './backend.ts';
-import { plain } from './prf.ts';
-import { type CipherSpec, cipherSpec, describeCipher, type HashName } from './suite.ts';
+import { plain } from './octets.ts';
+import { type CipherSpec, canOpen, checkKeys, checkLengths, cipherSpec, describeCipher, type HashName } from './suite.ts';
 
 export function nodeCipher(encr: number, keyLength: number, integ: number): Cipher | undefined {
   const spec = cipherSpec(encr, keyLength, integ);
@@ -15,28 +15,6 @@ export function nodeCipher(encr: number, keyLength: number, integ: number): Ciph
     return hash ? new CbcHmac(spec, hash, encrKey, integKey) : new Aead(spec, encrKey);
   };
   return { ...describeCipher(spec), sealer: make, opener: make };
-}
-
-/** Both backends refuse keys of a wrong length in the same words. */
-export function checkKeys(spec: CipherSpec, encrKey: Uint8Array, integKey: Uint8Array): void {
-  if (encrKey.length !== spec.keyOctets + spec.saltOctets || integKey.length !== spec.integKeyOctets)
-    throw new RangeError(`${spec.name} takes keys of ${spec.keyOctets + spec.saltOctets} and ${spec.integKeyOctets} octets`);
-}
-
-/** Both backends refuse a message that IV, ciphertext and ICV do not fill exactly. */
-export function checkLengths(spec: CipherSpec, message: Uint8Array, body: number, plaintext: Uint8Array, iv: Uint8Array): void {
-  const { name, ivOctets, icvOctets, blockOctets } = spec;
-  if (iv.length !== ivOctets) throw new RangeError(`${name} takes an IV of ${ivOctets} octets`);
-  if (plaintext.length === 0 || plaintext.length % blockOctets !== 0)
-    throw new RangeError(`${name} takes plaintext in multiples of ${blockOctets} octets`);
-  if (message.length !== body + ivOctets + plaintext.length + icvOctets)
-    throw new RangeError(`${name} needs ${ivOctets + plaintext.length + icvOctets} octets behind the header`);
-}
-
-/** True when message[body..end) can be IV, at least one block of ciphertext, and ICV. */
-export function canOpen(spec: CipherSpec, message: Uint8Array, body: number): boolean {
-  const inside = message.length - body - spec.ivOctets - spec.icvOctets;
-  return body >= 0 && inside > 0 && inside % spec.blockOctets === 0;
 }
 
 /** OpenSSL's names come out of the table at run time; the typings, one overload a mode, want to see a literal: they see this one. */

@@ -11,9 +11,9 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import type { Group, KeyPair } from './backend.ts';
-import { fromBigInt, nodeModp, toBigInt } from './modp.ts';
-import { plain } from './prf.ts';
-import { type GroupSpec, groupSpecs } from './suite.ts';
+import { nodeModp } from './modp.ts';
+import { fromBigInt, plain, toBigInt } from './octets.ts';
+import { checkPrivate, type GroupSpec, groupSpecs } from './suite.ts';
 
 export function nodeGroup(id: number): Group | undefined {
   const spec = groupSpecs.find((one) => one.id === id);
@@ -21,19 +21,6 @@ export function nodeGroup(id: number): Group | undefined {
   const make = { modp: nodeModp, ec: nodeEc, montgomery: nodeMontgomery }[spec.kind];
   const { name, publicOctets, privateOctets, weak } = spec;
   return { id, name, publicOctets, privateOctets, weak, ...make(spec) };
-}
-
-/** Refuses a private value of another length than the group's; both backends say it so. */
-export function checkPrivate({ name, privateOctets }: GroupSpec, octets: Uint8Array): void {
-  if (octets.length !== privateOctets) throw new RangeError(`a private value of ${name} has ${privateOctets} octets`);
-}
-
-/** Any octets as a scalar of the curve: reduced by its order, so that seeded octets always do; zero alone is refused. */
-export function scalar(spec: GroupSpec, octets: Uint8Array, order: bigint): Uint8Array {
-  checkPrivate(spec, octets);
-  const value = toBigInt(octets) % order;
-  if (value === 0n) throw new RangeError(`zero is no private value of ${spec.name}`);
-  return fromBigInt(value, octets.length);
 }
 
 /** The KE payload carries x | y (RFC 5903 §7), OpenSSL wants them behind 0x04; the shared secret is x alone (§9). */
@@ -60,10 +47,21 @@ function nodeEc(spec: GroupSpec): Pick<Group, 'generate' | 'fromPrivate'> {
     },
     fromPrivate(octets) {
       const ecdh = createECDH(spec.openssl);
-      ecdh.setPrivateKey(scalar(spec, octets, orders[spec.id] ?? 0n));
+      ecdh.setPrivateKey(scalar(spec, octets));
       return pair(ecdh);
     },
   };
+}
+
+/**
+ * Any octets as a scalar of the curve: reduced by its order, so that seeded octets always do (half of all octets would be too much for a
+ * brainpool curve, nearly all for P-521). Zero alone is refused.
+ */
+function scalar(spec: GroupSpec, octets: Uint8Array): Uint8Array {
+  checkPrivate(spec, octets);
+  const value = toBigInt(octets) % (orders[spec.id] ?? 1n);
+  if (value === 0n) throw new RangeError(`zero is no private value of ${spec.name}`);
+  return fromBigInt(value, octets.length);
 }
 
 /** Orders of the base points: RFC 5903 §3, RFC 5639 §3. OpenSSL has them too, but tells them to nobody through Node. */

@@ -3,10 +3,9 @@
 // private values given from outside, go through PKCS#8 and SPKI.
 import { createDiffieHellmanGroup, createPrivateKey, createPublicKey, diffieHellman, randomBytes } from 'node:crypto';
 import type { Group, KeyPair } from './backend.ts';
-import { checkPrivate } from './dh.ts';
 import { modpPrime } from './modpPrime.ts';
-import { plain } from './prf.ts';
-import type { GroupSpec } from './suite.ts';
+import { fromBigInt, leftPad, plain, toBigInt } from './octets.ts';
+import { checkPrivate, type GroupSpec } from './suite.ts';
 
 export function nodeModp(spec: GroupSpec): Pick<Group, 'generate' | 'fromPrivate'> {
   const { id, openssl, publicOctets } = spec;
@@ -36,22 +35,6 @@ export function inRange(y: Uint8Array, prime: Uint8Array): boolean {
   const belowLast =
     differ !== -1 && (y[differ] ?? 0) < (prime[differ] ?? 0) && !(differ === last && (y[last] ?? 0) + 1 === prime[last]);
   return belowLast && ((y[last] ?? 0) > 1 || y.subarray(0, last).some((octet) => octet !== 0));
-}
-
-/** Public values and shared secrets are as long as the prime, zeros in front (§3.4, §2.14). */
-export function leftPad(octets: Uint8Array, length: number): Uint8Array {
-  if (octets.length === length) return plain(octets);
-  const padded = new Uint8Array(length);
-  padded.set(octets, length - octets.length);
-  return padded;
-}
-
-export function toBigInt(octets: Uint8Array): bigint {
-  return octets.length === 0 ? 0n : BigInt(`0x${Buffer.from(octets).toString('hex')}`);
-}
-
-export function fromBigInt(value: bigint, octets: number): Uint8Array {
-  return plain(Buffer.from(value.toString(16).padStart(2 * octets, '0'), 'hex'));
 }
 
 function fromDer(spec: GroupSpec, prime: Uint8Array, octets: Uint8Array): KeyPair {

@@ -1,6 +1,7 @@
-// Pseudorandom functions and prf+ (RFC 7296 §2.13, RFC 4868) on node:crypto, and the two hashes-for-everybody of this folder.
+// Pseudorandom functions and prf+ (RFC 7296 §2.13, RFC 4868) on node:crypto, and SHA-1.
 import { createHmac, hash, hkdfSync } from 'node:crypto';
 import type { Prf } from './backend.ts';
+import { join, plain } from './octets.ts';
 import { type HashName, type PrfSpec, prfSpecs } from './suite.ts';
 
 /** hkdfSync refuses a longer `info` (OpenSSL's own bound). */
@@ -14,24 +15,6 @@ export function nodePrf(id: number): Prf | undefined {
 /** SHA-1 over the parts in order: NAT detection (§2.23) and CERTREQ (§3.7), never a signature. */
 export function nodeSha1(...parts: readonly Uint8Array[]): Uint8Array {
   return plain(hash('sha1', join(parts), 'buffer'));
-}
-
-/** The octets of a Buffer without its type: `slice` copies, equality by class holds, no toString('utf8'). */
-export function plain(buffer: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
-}
-
-/** One array of all parts; the part itself when there is only one. */
-export function join(parts: readonly Uint8Array[]): Uint8Array {
-  const [first] = parts;
-  if (parts.length === 1 && first) return first;
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /**

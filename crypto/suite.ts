@@ -113,6 +113,33 @@ export function describeCipher(spec: CipherSpec) {
   } as const;
 }
 
+/** Both backends refuse keys of a wrong length in the same words. */
+export function checkKeys(spec: CipherSpec, encrKey: Uint8Array, integKey: Uint8Array): void {
+  if (encrKey.length !== spec.keyOctets + spec.saltOctets || integKey.length !== spec.integKeyOctets)
+    throw new RangeError(`${spec.name} takes keys of ${spec.keyOctets + spec.saltOctets} and ${spec.integKeyOctets} octets`);
+}
+
+/** Both backends refuse a message that IV, ciphertext and ICV do not fill exactly. */
+export function checkLengths(spec: CipherSpec, message: Uint8Array, body: number, plaintext: Uint8Array, iv: Uint8Array): void {
+  const { name, ivOctets, icvOctets, blockOctets } = spec;
+  if (iv.length !== ivOctets) throw new RangeError(`${name} takes an IV of ${ivOctets} octets`);
+  if (plaintext.length === 0 || plaintext.length % blockOctets !== 0)
+    throw new RangeError(`${name} takes plaintext in multiples of ${blockOctets} octets`);
+  if (message.length !== body + ivOctets + plaintext.length + icvOctets)
+    throw new RangeError(`${name} needs ${ivOctets + plaintext.length + icvOctets} octets behind the header`);
+}
+
+/** True when message[body..end) can be IV, at least one block of ciphertext, and ICV. */
+export function canOpen(spec: CipherSpec, message: Uint8Array, body: number): boolean {
+  const inside = message.length - body - spec.ivOctets - spec.icvOctets;
+  return body >= 0 && inside > 0 && inside % spec.blockOctets === 0;
+}
+
+/** Refuses a private value of another length than the group's; both backends say it so. */
+export function checkPrivate({ name, privateOctets }: GroupSpec, octets: Uint8Array): void {
+  if (octets.length !== privateOctets) throw new RangeError(`a private value of ${name} has ${privateOctets} octets`);
+}
+
 function cbc(bits: number, integrity: (typeof integrities)[number]): CipherSpec {
   return {
     name: `AES_CBC_${bits}/${integrity.name}`,
