@@ -49,7 +49,7 @@ type AuthPayload = { readonly method: number; readonly data: Uint8Array };
 
 /** True when the peer's AUTH is a shared-key MAC with this secret; constant time in the secret. */
 export function sharedKeyMatches(sa: Keyed, auth: AuthPayload, IDi: Identity, secret: Secret | undefined): boolean {
-  if (auth.method !== AuthMethod.SHARED_KEY_MIC) return false;
+  if (auth.method !== AuthMethod.SHARED_KEY) return false;
   // §2.16: an EAP method without an MSK signs with SK_pi and SK_pr.
   const key = secret === undefined ? sa.basis.keys.SK_pi : secret.expose();
   return constantTimeEqual(auth.data, sharedKeyAuth(sa, key, initiatorOctets(sa, IDi)));
@@ -64,7 +64,7 @@ export function pskOf(profile: Profile, idText: string, users: Users): Secret | 
 /** AUTH of the gateway after EAP (§2.16): keyed by the MSK, or by SK_pr when the method has none. */
 export function authAfterEap(sa: Keyed & { readonly IDr: Identity }, msk: Secret | undefined): Payload {
   const key = msk === undefined ? sa.basis.keys.SK_pr : msk.expose();
-  return { kind: 'AUTH', method: AuthMethod.SHARED_KEY_MIC, data: sharedKeyAuth(sa, key, responderOctets(sa, sa.IDr)) };
+  return { kind: 'AUTH', method: AuthMethod.SHARED_KEY, data: sharedKeyAuth(sa, key, responderOctets(sa, sa.IDr)) };
 }
 
 /**
@@ -82,7 +82,7 @@ export function gatewayAuth(
   if (profile.localAuth.kind === 'psk') {
     const own = profile.peer.kind === 'dialup' ? pskOf(profile, idText, users) : undefined;
     const psk = own ?? profile.localAuth.psk;
-    return { ok: true, payloads: [{ kind: 'AUTH', method: AuthMethod.SHARED_KEY_MIC, data: sharedKeyAuth(sa, psk.expose(), octets) }] };
+    return { ok: true, payloads: [{ kind: 'AUTH', method: AuthMethod.SHARED_KEY, data: sharedKeyAuth(sa, psk.expose(), octets) }] };
   }
   const { certificates, hashes, rsaFormat, sendChain } = profile.localAuth;
   const ordered = [...certificates].sort((a, b) => Number(names(b, IDr)) - Number(names(a, IDr)));

@@ -89,7 +89,7 @@ function finish(
   number: number,
   env: Env,
 ): ChildOutcome {
-  const { basis, profile, ke } = request;
+  const { basis, ke } = request;
   const where = { child: number, phase2: phase2.name };
   sayChildChoice(env, where, choice, phase2);
   const exchanged = agree(choice.group, ke, env);

@@ -11,7 +11,7 @@ import { type Env, refuse, type Step } from './exchange.ts';
 import type { Lease } from './leases.ts';
 import { answerConfig, wantsFamilies } from './modecfg.ts';
 import { sayConfig, selectorText } from './narrate.ts';
-import type { Authenticated, ChildSa, Established, SaAt, Standing } from './sa.ts';
+import type { ChildSa, Established, SaAt, Standing } from './sa.ts';
 
 export function establish(sa: SaAt<'at-gate'>, standing: Standing, env: Env): Step {
   const { basis, opening, profile, first, proof } = sa;

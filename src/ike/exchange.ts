@@ -163,7 +163,7 @@ export function exchange<A extends At, R extends Kind, O extends Kind = never>(r
   const { story, type, requires, forbids = [] } = rule;
   const from: readonly At[] = Array.isArray(rule.from) ? rule.from : [rule.from as A]; // Array.isArray does not narrow readonly
   // The one place where "checked at run time by dispatch" becomes "known to the compiler".
-  const run = (sa: IkeSa, message: Verified, env: Env) => rule.request(sa as SaAt<A>, view(message) as Request<R, O>, env);
+  const run = (sa: IkeSa, message: Verified, env: Env) => rule.request(sa as SaAt<A>, view(message) as unknown as Request<R, O>, env);
   return { story, from, type, requires, forbids, run };
 }
 

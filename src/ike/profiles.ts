@@ -66,7 +66,7 @@ function compare(a: Uint8Array, b: Uint8Array): number {
 /** How a first IKE_AUTH authenticates: without AUTH it asks for EAP (§2.16). */
 export type Shape = 'eap' | 'psk' | 'certificate';
 export const shapeOf = (method: number | undefined): Shape =>
-  method === undefined ? 'eap' : method === AuthMethod.SHARED_KEY_MIC ? 'psk' : 'certificate';
+  method === undefined ? 'eap' : method === AuthMethod.SHARED_KEY ? 'psk' : 'certificate';
 
 const inWords: { readonly [S in Shape]: string } = { eap: 'by EAP', psk: 'by pre-shared key', certificate: 'by certificate' };
 

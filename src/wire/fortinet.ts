@@ -26,6 +26,8 @@ export function vendorName(data: Uint8Array): string | undefined {
 
 /** What a FortiClient says of itself. Its word only: nothing of it is proven, and before authentication it is nobody's word. */
 export type ClientClaims = {
+  /** length of the notify data, the NUL included: what FortiOS prints as `len` */
+  readonly octets: number;
   /**
    * the lines, printable; only LF stands between them. A line that is not KEY=value begins with '? ', lest it pass for a log
    * line.
@@ -62,11 +64,11 @@ export function parseClientClaims(data: Uint8Array): ClientClaims {
       shown.push(`? ${printable(line, LINE_SHOWN)}`);
       continue;
     }
-    shown.push(`${key}=${printable(value, limits.claimValue)}`);
+    shown.push(`${key}=${key === 'REG_PASSWD' ? '(hidden)' : printable(value, limits.claimValue)}`); // the one secret among them
     if (value.length <= limits.claimValue && !fields.has(key)) fields.set(key, printable(value, limits.claimValue));
   }
   const tags = fields.get('FCTTAGS') === '1';
-  return { raw: shown.join('\n'), fields, ...named(fields), tags };
+  return { octets: data.length, raw: shown.join('\n'), fields, ...named(fields), tags };
 }
 
 /** the fields that others ask for by name; an empty value is as good as none */

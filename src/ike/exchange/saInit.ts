@@ -137,7 +137,7 @@ export function saInit(
   const suite = env.suite(choice);
   const nat = detectNat(notifies, { SPIi: header.SPIi, SPIr: header.SPIr }, path, first.nattraversal);
   sayNat(nat, first, env);
-  const fragmentation = first.fragmentation && notifies.some((n) => n.name === 'FRAGMENTATION_SUPPORTED');
+  const fragmentation = first.fragmentation && notifies.some((n) => n.name === 'IKEV2_FRAGMENTATION_SUPPORTED');
   const hashes = data(notifies, 'SIGNATURE_HASH_ALGORITHMS');
   const response = encodeMessage(envelope(header, SPIr), [
     { kind: 'SA', proposals: [choice.proposal] },
@@ -145,7 +145,7 @@ export function saInit(
     { kind: 'NONCE', data: Nr },
     ...(nat.supported ? natNotifies({ SPIi: header.SPIi, SPIr }, path, first.nattraversal) : []),
     ...certificateRequest(choice.candidates),
-    ...(fragmentation ? [notify('FRAGMENTATION_SUPPORTED')] : []),
+    ...(fragmentation ? [notify('IKEV2_FRAGMENTATION_SUPPORTED')] : []),
     ...(hashes !== undefined ? [notify('SIGNATURE_HASH_ALGORITHMS', [2, 3, 4, 5])] : []), // RFC 7427 §4, RFC 8420 §2
     ...(choice.candidates.some((p) => p.childless) ? [notify('CHILDLESS_IKEV2_SUPPORTED')] : []), // RFC 6023 §3
   ]);

@@ -4,6 +4,9 @@
  */
 import { line, type Phrase } from './phrase.ts';
 
+/** FortiOS' own words for IANA's `IKEV2_…` labels. */
+const notifyWord = (name: string): string => name.replace(/^IKEV2_/, '');
+
 type Path = { readonly from: string; readonly to: string };
 
 export const udpComes = (from: string, to: string, octets: number): Phrase =>
@@ -18,8 +21,8 @@ export const packetOut = (hex: string): Phrase => line`out ${hex}`;
 export const respondedInit = (): Phrase => line`responder received SA_INIT msg`;
 export const vendorId = (name: string, hex: string): Phrase => line`VID ${name} ${hex}`;
 export const vendorIdUnknown = (octets: number, hex: string): Phrase => line`VID unknown (${octets}): ${hex}`;
-export const receivedNotify = (name: string): Phrase => line`received notify type ${name}`;
-export const processingNotify = (name: string): Phrase => line`processing notify type ${name}`;
+export const receivedNotify = (name: string): Phrase => line`received notify type ${notifyWord(name)}`;
+export const processingNotify = (name: string): Phrase => line`processing notify type ${notifyWord(name)}`;
 export const networkId = (id: number): Phrase => line`NETWORK ID : ${id}`;
 
 export const incomingProposal = (): Phrase => line`incoming proposal:`;
