@@ -163,7 +163,10 @@ describe('Traffic Selector payloads (RFC 7296 §3.13)', () => {
   });
 
   it('addresses of the wrong family are our bug', () => {
-    expect(() => encodePayloads([{ kind: 'TSi', selectors: [{ ...any, type: 8 }] }])).toThrow(RangeError);
+    const encode = (ts: TrafficSelector) => encodePayloads([{ kind: 'TSi', selectors: [ts] }]);
+    expect(() => encode({ ...any, type: 8 })).toThrow(RangeError);
+    expect(() => encode({ ...any, start: new Uint8Array(16) })).toThrow(RangeError);
+    expect(() => encode({ ...any, end: new Uint8Array(16) })).toThrow(RangeError);
   });
 });
 

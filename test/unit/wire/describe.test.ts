@@ -91,6 +91,8 @@ describe('distinguished names', () => {
     ['an indefinite length', '3080 0000'],
     ['a length beyond the octets', '3001'],
     ['a set of something else', '3004 31023000'],
+    ['an octet behind an attribute', '300d 310b 3008 0603550403 0c0141 00'],
+    ['an octet behind a set', '300d 310a 3008 0603550403 0c0141 00'],
     ['an attribute without value', '3009 3107 3005 0603550403'],
   ])('%s is none', (_, digits) => {
     expect(distinguishedNameText(unhex(digits))).toBeUndefined();

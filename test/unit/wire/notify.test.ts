@@ -37,6 +37,26 @@ describe('Notify payload (RFC 7296 §3.10)', () => {
     expectMalformed(N, '0000 4005 2a0e6e8d01e26b6d380c4c6077d46e98051222dd00');
   });
 
+  it.each([
+    ['UNSUPPORTED_CRITICAL_PAYLOAD', 1, 1, 1],
+    ['INVALID_MESSAGE_ID', 9, 4, 4],
+    ['INVALID_KE_PAYLOAD', 17, 2, 2],
+    ['SET_WINDOW_SIZE', 16385, 4, 4],
+    ['NAT_DETECTION_SOURCE_IP', 16388, 20, 20],
+    ['NAT_DETECTION_DESTINATION_IP', 16389, 20, 20],
+    ['COOKIE', 16390, 1, 64],
+    ['ADDITIONAL_IP4_ADDRESS', 16397, 4, 4],
+    ['ADDITIONAL_IP6_ADDRESS', 16398, 16, 16],
+    ['COOKIE2', 16401, 8, 64],
+    ['AUTH_LIFETIME', 16403, 4, 4],
+  ])('%s (%i) has %i to %i octets of data', (name, type, least, most) => {
+    const body = (n: number) => `0000 ${type.toString(16).padStart(4, '0')} ${'00'.repeat(n)}`;
+    expect(read(N, body(least))).toMatchObject({ name });
+    expect(read(N, body(most))).toMatchObject({ name });
+    expectMalformed(N, body(least - 1));
+    expectMalformed(N, body(most + 1));
+  });
+
   it('types that nobody knows are kept, with SPI and data', () => {
     const payload: Notify = { kind: 'N', name: 'UNKNOWN', type: 45000, protocol: 9, spi: unhex('0102'), data: unhex('aabb') };
     expectPair(N, '0902 afc8 0102 aabb', payload);

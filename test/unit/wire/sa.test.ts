@@ -129,6 +129,7 @@ describe('SA payloads that contradict themselves', () => {
     ['a transform mark of the wrong kind', '0000 0018 01 01 00 02 0200 0008 01 00 0014 0000 0008 02 00 0005'],
     ['a transform shorter than its head', '0000 0010 01 01 00 01 0000 0007 01 00 0014'],
     ['a transform longer than its proposal', '0000 0010 01 01 00 01 0000 0009 01 00 0014'],
+    ['an attribute of one octet', '0000 0011 01 01 00 01 0000 0009 01 00 000c 80'],
     ['an attribute cut in its head', '0000 0012 01 01 00 01 0000 000a 01 00 000c 800e'],
     ['an attribute longer than its transform', '0000 0014 01 01 00 01 0000 000c 01 00 000c 00120001'],
     ['an IKE SPI of 4 octets', '0000 000c 01 01 04 00 01020304'],
