@@ -7,8 +7,11 @@ import { nodeGroup } from './dh.ts';
 import { nodePrf, nodeSha1 } from './prf.ts';
 
 export type { Cipher, CryptoBackend, Group, KeyPair, Opener, Prf, Sealer } from './backend.ts';
+export { type CertificateOrder, type Issued, issueCertificate, type KeyType } from './issue.ts';
+export { type KeyKind, keyName, loadPrivateKey, type PrivateKey } from './keys.ts';
 export * from './legacy.ts';
 export { constantTimeEqual, Secret } from './secret.ts';
+export { chooseSignature, makeSignature, type SignatureChoice, type SignatureWish, verifySignature } from './sign.ts';
 export { espKeyOctets } from './suite.ts';
 export {
   type EspProposal,
@@ -19,6 +22,8 @@ export {
   parseIkeProposal,
   type UnservedWord,
 } from './words.ts';
+export { belongsTo, type Certificate, certificateMatches, chainFor, readCertificate, readPem } from './x509.ts';
+export { type PathVerdict, validatePath } from './x509Path.ts';
 
 /** The backend that does the work: node:crypto, each algorithm tried once at its first use and remembered. */
 export const nodeBackend: CryptoBackend = {

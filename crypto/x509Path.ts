@@ -1,0 +1,183 @@
+/**
+ * Is there a chain from a peer's certificate to an authority that we trust (RFC 5280 §6)?
+ *
+ * Three steps. A bounded search for the chain, by names, key identifiers and signatures: what a peer sends may be long,
+ * circular or beside the point, and pkijs would follow all of it. Then our own checks, each where pkijs is silent: path
+ * length, key usage of the leaf, critical extensions nobody understands, constraints it cannot parse, key sizes, SHA-1.
+ * Last, pkijs validates that one chain: names, dates, authorities, policies, constraints. It asks back for each signature
+ * through its crypto engine, which here is OpenSSL: pkijs knows no EdDSA.
+ *
+ * Revocation is not looked at.
+ */
+import { webcrypto } from 'node:crypto';
+import type { ICryptoEngine } from 'pkijs';
+import { judgeKey } from './keys.ts';
+import { schemeName, verifyWith } from './scheme.ts';
+import { type Certificate, isSelfIssued, MAX_CHAIN, mayHaveIssued } from './x509.ts';
+import { constraintFault } from './x509Constraints.ts';
+import { KeyUsage } from './x509Extensions.ts';
+
+export type PathVerdict =
+  /** Leaf first, trust anchor last. */
+  { readonly ok: true; readonly chain: readonly Certificate[] } | { readonly ok: false; readonly why: string };
+
+/**
+ * Validates `leaf` for an IKE signature at the moment `at` (seconds since 1970). Never rejects: whatever is wrong with
+ * the certificates is a verdict, in plain words, safe to print.
+ */
+export async function validatePath(
+  leaf: Certificate,
+  intermediates: readonly Certificate[],
+  anchors: readonly Certificate[],
+  at: number,
+): Promise<PathVerdict> {
+  if (anchors.length === 0) return no('no authority is trusted here');
+  if (intermediates.length > MAX_INTERMEDIATES)
+    return no(`${intermediates.length} intermediate certificates, more than ${MAX_INTERMEDIATES}`);
+  const search = findChains(leaf, intermediates, anchors);
+  let first: string | undefined;
+  for (const chain of search.chains) {
+    const fault = ownFault(chain, at) ?? (await libraryFault(chain, at));
+    if (fault === undefined) return { ok: true, chain };
+    first ??= fault;
+  }
+  return no(first ?? search.why);
+}
+
+const no = (why: string): PathVerdict => ({ ok: false, why });
+
+type Chain = readonly Certificate[];
+
+/** All chains from the leaf to an anchor whose signatures hold, or where the nearest one broke off. */
+function findChains(
+  leaf: Certificate,
+  intermediates: Chain,
+  anchors: Chain,
+): { readonly chains: readonly Chain[]; readonly why: string } {
+  const isAnchor = (cert: Certificate) => anchors.some((anchor) => sameOctets(anchor.der, cert.der));
+  const chains: Chain[] = [];
+  let why = '';
+  let signatures = MAX_SIGNATURES;
+  const extend = (chain: Chain, last: Certificate): void => {
+    if (isAnchor(last)) {
+      chains.push(chain);
+      return;
+    }
+    const issuers = [...anchors, ...intermediates].filter((cert) => mayHaveIssued(cert, last) && !chain.includes(cert));
+    if (issuers.length === 0) why ||= `nobody here knows the issuer '${last.issuer}' of '${last.subject}'`;
+    else if (chain.length === MAX_CHAIN) why ||= `a chain of more than ${MAX_CHAIN} certificates`;
+    else {
+      for (const issuer of issuers) {
+        if (chains.length === MAX_CHAINS || signatures-- <= 0) return;
+        if (isSignedBy(last, issuer)) extend([...chain, issuer], issuer);
+        else why ||= `'${last.subject}' is not signed by '${issuer.subject}'`;
+      }
+    }
+  };
+  extend([leaf], leaf);
+  return { chains, why: why || 'too many certificates to try' };
+}
+
+function isSignedBy({ fields }: Certificate, issuer: Certificate): boolean {
+  if ('why' in fields.scheme || 'why' in judgeKey(issuer.publicKey)) return false;
+  return verifyWith(fields.scheme, issuer.publicKey, fields.tbs, fields.signature);
+}
+
+/** What we check ourselves. */
+function ownFault(chain: Chain, at: number): string | undefined {
+  for (const [i, cert] of chain.entries()) {
+    const fault =
+      dateFault(cert, at) ??
+      keyFault(cert, i === chain.length - 1) ??
+      (i === 0 ? leafFault(cert) : authorityFault(cert, chain.slice(1, i)));
+    if (fault !== undefined) return `'${cert.subject}' ${fault}`;
+    for (const below of i === 0 ? [] : chain.slice(0, i)) {
+      if (cert.fields.constraints === undefined || (below !== chain[0] && isSelfIssued(below))) continue; // §6.1.3 (b)
+      const name = constraintFault(below, cert.fields.constraints);
+      if (name !== undefined) return `'${below.subject}' breaks the name constraints of '${cert.subject}': ${name}`;
+    }
+  }
+  return undefined;
+}
+
+function dateFault({ notBefore, notAfter }: Certificate, at: number): string | undefined {
+  if (at < notBefore) return `is not valid before ${day(notBefore)}`;
+  return at > notAfter ? `expired on ${day(notAfter)}` : undefined;
+}
+const day = (time: number): string => new Date(time * 1000).toISOString().replace('.000Z', 'Z');
+
+/** Nobody relies on the signature of the last one, which is trusted as it is. */
+function keyFault({ publicKey, fields }: Certificate, isLast: boolean): string | undefined {
+  const key = judgeKey(publicKey);
+  if ('why' in key) return `has an unusable key: ${key.why}`;
+  const [unknown] = fields.unknownCritical;
+  if (unknown !== undefined) return `has a critical extension that is not known here: ${unknown}`;
+  if (isLast) return undefined;
+  if ('why' in fields.scheme) return `is signed in a way that is not accepted: ${fields.scheme.why}`;
+  return 'hash' in fields.scheme && fields.scheme.hash === 'sha1'
+    ? `is signed with ${schemeName(fields.scheme)}, which proves nothing any more`
+    : undefined;
+}
+
+function leafFault({ fields, eku }: Certificate): string | undefined {
+  const { keyUsage, ekuCritical } = fields;
+  // RFC 4945 §5.1.3.2
+  if (keyUsage !== undefined && (keyUsage & (KeyUsage.digitalSignature | KeyUsage.contentCommitment)) === 0)
+    return 'may not sign: its key usage has neither digitalSignature nor nonRepudiation';
+  // RFC 4945 §5.1.3.12 advises against the extension; real certificates have those of TLS. Only a critical one binds.
+  if (ekuCritical && !eku.some((purpose) => PURPOSES.has(purpose)))
+    return 'may not be used for IKE: its extended key usage is critical and for something else';
+  return undefined;
+}
+
+function authorityFault({ isCa, fields }: Certificate, between: Chain): string | undefined {
+  if (!isCa) return 'is not a certificate authority';
+  if (fields.keyUsage !== undefined && (fields.keyUsage & KeyUsage.keyCertSign) === 0)
+    return 'may not sign certificates: its key usage has no keyCertSign';
+  const length = between.filter((cert) => !isSelfIssued(cert)).length;
+  if (fields.pathLength !== undefined && length > fields.pathLength)
+    return `allows ${fields.pathLength} intermediate certificates, there are ${length}`;
+  return undefined;
+}
+
+/** What pkijs says against the chain. */
+async function libraryFault(chain: Chain, at: number): Promise<string | undefined> {
+  const pki = await import('pkijs');
+  const known = chain.map((cert) => ({ cert, parsed: pki.Certificate.fromBER(cert.der) }));
+  const engine = new pki.CryptoEngine({ name: 'postern', crypto: webcrypto });
+  // The hook that pkijs documents for other engines: it names the issuer by its parsed key, and the signed octets.
+  engine.verifyWithPublicKey = (data, _signature, publicKeyInfo) => {
+    const signed = known.find(({ parsed }) => sameOctets(parsed.tbsView, data));
+    const issuer = known.find(({ parsed }) => parsed.subjectPublicKeyInfo === publicKeyInfo);
+    return Promise.resolve(signed !== undefined && issuer !== undefined && isSignedBy(signed.cert, issuer.cert));
+  };
+  const parsed = known.map((pair) => pair.parsed);
+  const validation = new pki.CertificateChainValidationEngine({
+    trustedCerts: parsed.slice(-1),
+    certs: parsed.slice(0, -1).reverse(), // the leaf last
+    checkDate: new Date(at * 1000),
+  });
+  // Its type lacks members that Node's newest WebCrypto has and that nothing here calls.
+  const verdict = await validation.verify({}, engine as unknown as ICryptoEngine);
+  return verdict.result ? undefined : `the chain of '${chain[0]?.subject}' is refused: ${verdict.resultMessage}`;
+}
+
+function sameOctets(a: ArrayBuffer | Uint8Array, b: ArrayBuffer | Uint8Array): boolean {
+  return Buffer.compare(new Uint8Array(a), new Uint8Array(b)) === 0;
+}
+
+const MAX_INTERMEDIATES = 8;
+/** Signatures tried in one search: a chain needs seven; more is for cross-signed authorities. */
+const MAX_SIGNATURES = 32;
+const MAX_CHAINS = 4;
+/** anyExtendedKeyUsage; TLS server and client; IPsec end system, tunnel, user, IKE; Apple's and Microsoft's IKE intermediate. */
+const PURPOSES: ReadonlySet<string> = new Set([
+  '2.5.29.37.0',
+  '1.3.6.1.5.5.7.3.1',
+  '1.3.6.1.5.5.7.3.2',
+  '1.3.6.1.5.5.7.3.5',
+  '1.3.6.1.5.5.7.3.6',
+  '1.3.6.1.5.5.7.3.7',
+  '1.3.6.1.5.5.7.3.17',
+  '1.3.6.1.5.5.8.2.2',
+]);
