@@ -106,7 +106,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     debug,
     async stop() {
       pump.command({ do: 'shutdown' });
-      for (let waited = 0; waited < GOODBYE && engine.snapshot().length > 0; waited += LOOK) await sleep(LOOK);
+      for (let waited = 0; waited < GOODBYE && engine.deleting > 0; waited += LOOK) await sleep(LOOK);
       pump.stop();
       await port.close();
       await records.close();

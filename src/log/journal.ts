@@ -28,19 +28,22 @@ const RATE = 10;
  * Opens the journal.
  *
  * @param o.stream where lines go; stderr without one
+ * @param o.file a private file instead, replaced
  * @param o.now a monotonic clock in ms, for the thinning
  */
-export function openJournal(o: { readonly stream?: DestinationStream; readonly now?: () => number } = {}): Journal {
+export function openJournal(
+  o: { readonly stream?: DestinationStream; readonly file?: string; readonly now?: () => number } = {},
+): Journal {
   const now = o.now ?? (() => performance.now());
   const count = { lines: 0, thinned: 0, dropped: 0 };
-  const stderr = o.stream === undefined ? destination({ dest: 2, sync: false, maxLength: BOUND }) : undefined;
-  stderr?.on('drop', () => {
+  const own = o.stream === undefined ? ownStream(o.file) : undefined;
+  own?.on('drop', () => {
     count.dropped += 1;
   });
-  stderr?.on('error', () => {
-    count.dropped += 1; // nobody reads stderr any more: the gateway goes on
+  own?.on('error', () => {
+    count.dropped += 1; // nobody reads any more, or the disk is full: the gateway goes on
   });
-  const log = logger(o.stream ?? stderr);
+  const log = logger(o.stream ?? own);
   const buckets = new Map<string, Bucket>();
 
   const admit = (kind: string): Bucket | undefined => {
@@ -75,7 +78,7 @@ export function openJournal(o: { readonly stream?: DestinationStream; readonly n
     },
     flush() {
       try {
-        stderr?.flushSync();
+        own?.flushSync();
       } catch {
         count.dropped += 1; // a full or closed pipe at the very end: there is nobody left to tell
       }
@@ -83,6 +86,13 @@ export function openJournal(o: { readonly stream?: DestinationStream; readonly n
     counters: count,
   };
 }
+
+const ownStream = (file: string | undefined) =>
+  destination(
+    file === undefined
+      ? { dest: 2, sync: false, maxLength: BOUND }
+      : { dest: file, append: false, mode: 0o600, sync: false, maxLength: BOUND },
+  );
 
 type Bucket = { tokens: number; at: number; left: number };
 

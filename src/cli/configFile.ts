@@ -1,0 +1,61 @@
+/** The configuration file: read, judged, and said in people's words. */
+import { open } from 'node:fs/promises';
+import { type Config, type Finding, loadConfig, renderFinding } from '../config/index.ts';
+import { codeOf } from '../net/index.ts';
+
+/** Larger than any real backup; a file beyond it is not one. */
+const LARGEST = 32 * 1024 * 1024;
+
+export type ConfigFile =
+  | {
+      readonly kind: 'loaded';
+      readonly config: Config;
+      readonly findings: readonly Finding[];
+      readonly exposed: string | undefined;
+    }
+  | { readonly kind: 'wrong'; readonly findings: readonly Finding[] }
+  | { readonly kind: 'unreadable'; readonly why: string };
+
+/** Reads and loads a file. `exposed` says that others can read the secrets in it. */
+export async function readConfigFile(path: string): Promise<ConfigFile> {
+  let text: string;
+  let mode: number;
+  try {
+    const handle = await open(path, 'r');
+    try {
+      const stat = await handle.stat();
+      if (stat.size > LARGEST)
+        return { kind: 'unreadable', why: `${path} is larger than ${LARGEST} octets: that is no configuration` };
+      mode = stat.isFile() ? stat.mode : 0;
+      text = await handle.readFile('utf8');
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    return { kind: 'unreadable', why: `cannot read ${path}: ${WORDS[codeOf(error)] ?? codeOf(error)}` };
+  }
+  const { config, findings } = loadConfig(text);
+  if (findings.some((f) => f.level === 'error')) return { kind: 'wrong', findings };
+  return { kind: 'loaded', config, findings, exposed: exposure(path, mode, text) };
+}
+
+/** Findings for people, and the sum of them. */
+export function findingLines(findings: readonly Finding[], path: string): readonly string[] {
+  const errors = findings.filter((f) => f.level === 'error').length;
+  const count = (n: number, word: string) => `${n} ${word}${n === 1 ? '' : 's'}`;
+  const sum = findings.length === 0 ? 'no findings' : `${count(errors, 'error')}, ${count(findings.length - errors, 'warning')}`;
+  return [...findings.map((f) => renderFinding(f, path)), `${path}: ${sum}`];
+}
+
+function exposure(path: string, mode: number, text: string): string | undefined {
+  const others = mode & 0o077;
+  if (others === 0 || !/^\s*set\s+(psksecret\S*|passwd|private-key|password)\s/m.test(text)) return undefined;
+  const who = (mode & 0o007) === 0 ? 'its group' : 'everybody on this machine';
+  return `${path} holds secrets and can be read by ${who} (mode ${(mode & 0o777).toString(8)}): chmod 600 ${path}`;
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'this user may not read it',
+  EISDIR: 'it is a directory',
+};

@@ -1,0 +1,18 @@
+/** Exit codes of `postern`, and what a verb needs of the terminal. */
+import type { ProcessLike } from '../daemon.ts';
+import type { LineStream } from '../log/index.ts';
+
+/** 0 done · 2 the configuration or the command line is wrong · 3 the machine does not allow it · 70 our own fault (daemon). */
+export const EXIT = { ok: 0, usage: 2, environment: 3 } as const;
+
+/** Where a verb speaks to, and what it runs in. */
+export type Terminal = {
+  readonly stdout: LineStream;
+  readonly stderr: LineStream;
+  readonly process: ProcessLike;
+};
+
+/** Writes whole lines to people. */
+export function say(stream: LineStream, ...lines: readonly string[]): void {
+  stream.write(`${lines.join('\n')}\n`);
+}

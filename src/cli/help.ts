@@ -1,0 +1,36 @@
+/** `postern help`, made from the verbs' own tables. */
+import { EXIT } from './exit.ts';
+import type { Option } from './options.ts';
+import type { Verb } from './verb.ts';
+
+/** The overview. */
+export function overview(verbs: readonly Verb[]): readonly string[] {
+  const width = Math.max(...verbs.map((v) => v.name.length), 'help [VERB]'.length);
+  return [
+    'postern: an IKEv2 dial-up VPN gateway with FortiGate configuration and behaviour',
+    '',
+    'Usage: postern VERB [options]',
+    '',
+    ...verbs.map((v) => `  ${v.name.padEnd(width)}  ${v.summary}`),
+    `  ${'help [VERB]'.padEnd(width)}  this text, or the options of a verb`,
+    `  ${'--version'.padEnd(width)}  the version of Postern and of Node`,
+    '',
+    `Exit codes: ${EXIT.ok} done; ${EXIT.usage} the configuration or the command line is wrong; ${EXIT.environment} the machine does not allow it`,
+    '(a port is taken, a right is missing, Node is too old); 70 a fault of Postern itself.',
+  ];
+}
+
+/** The help of one verb. */
+export function helpOf(verb: Verb): readonly string[] {
+  const width = Math.max(0, ...verb.options.map((o) => flag(o).length));
+  return [
+    `Usage: postern ${[verb.name, ...verb.options.map(usage)].join(' ')}`,
+    '',
+    ...verb.text,
+    ...(verb.options.length === 0 ? [] : ['']),
+    ...verb.options.map((o) => `  ${flag(o).padEnd(width)}  ${o.help}`),
+  ];
+}
+
+const flag = (o: Option): string => `--${o.name}${o.value === undefined ? '' : ` ${o.value}`}`;
+const usage = (o: Option): string => (o.required === true ? flag(o) : `[${flag(o)}${o.many === true ? ' …' : ''}]`);

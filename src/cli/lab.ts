@@ -1,0 +1,117 @@
+/** `postern lab` (and `npm start`): a newcomer's first minute. A gateway with made-up secrets, and what to type on a client. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../config/index.ts';
+import { openJournal } from '../log/index.ts';
+import { EnvironmentRefused, localAddresses } from '../net/index.ts';
+import { findingLines, readConfigFile } from './configFile.ts';
+import { EXIT, say, type Terminal } from './exit.ts';
+import { type LabPlace, steps, swanctlConf } from './lab/client.ts';
+import { GATEWAY, type Lab, labIn } from './lab/setup.ts';
+import { portOf } from './options.ts';
+import { type ServeOptions, serve } from './serve.ts';
+import type { Verb } from './verb.ts';
+
+export const lab: Verb = {
+  name: 'lab',
+  summary: 'run a gateway with a ready-made configuration, and say how a client connects',
+  text: [
+    'Makes a configuration with random secrets, users and certificates in the state directory, once, and runs the gateway with it until',
+    'Ctrl-C, with the ike debug stream in sight. Prints the strongSwan configuration that connects to it. Takes the ports 500 and 4500,',
+    'or 5500 and 5501 where those are taken or need rights that you do not have.',
+  ],
+  options: [
+    { name: 'state', value: 'DIR', help: 'where the lab lives (./.state)' },
+    { name: 'listen', value: 'ADDR', many: true, help: 'a local address, IPv4 or IPv6; without it all of them' },
+    { name: 'ike-port', value: 'N', help: 'UDP port for IKE' },
+    { name: 'natt-port', value: 'N', help: 'UDP port for NAT traversal' },
+    { name: 'capture', value: 'FILE.pcap', help: 'write every IKE datagram to a file for Wireshark' },
+    { name: 'capture-keys', value: 'DIR', help: "write Wireshark's ikev2_decryption_table there" },
+  ],
+  async run(values, terminal) {
+    const [ike, natt] = [portOf(values, 'ike-port'), portOf(values, 'natt-port')];
+    const why = 'why' in ike ? ike.why : 'why' in natt ? natt.why : undefined;
+    if (why !== undefined || 'why' in ike || 'why' in natt) {
+      say(terminal.stderr, `postern lab: ${why ?? ''}`);
+      return EXIT.usage;
+    }
+    const made = await labIn(values.one('state') ?? '.state');
+    const file = await readConfigFile(made.config);
+    if (file.kind !== 'loaded') {
+      say(terminal.stderr, ...(file.kind === 'wrong' ? findingLines(file.findings, made.config) : [`postern lab: ${file.why}`]));
+      return EXIT.usage;
+    }
+    const chosen = ike.port !== undefined || natt.port !== undefined;
+    const pairs: readonly Ports[] = chosen ? [{ ike: ike.port ?? 500, natt: natt.port ?? 4500 }] : PORTS;
+    const journalFile = join(made.directory, 'journal.jsonl');
+    const journal = openJournal({ file: journalFile });
+    say(terminal.stdout, `postern lab: ${made.fresh ? 'made' : 'using'} ${made.config}; the journal is in ${journalFile}`);
+    const options = (ports: Ports): ServeOptions => ({
+      config: file.config,
+      listen: values.all('listen'),
+      ikePort: ports.ike,
+      nattPort: ports.natt,
+      state: made.directory,
+      debug: { narrative: true },
+      capture: values.one('capture'),
+      captureKeys: values.one('capture-keys'),
+      onReady: ({ listening }) => introduce(made, file.config, listening, terminal),
+    });
+    try {
+      for (const [i, ports] of pairs.entries()) {
+        try {
+          return await serve(options(ports), journal, terminal);
+        } catch (error) {
+          const again = pairs[i + 1];
+          if (!(error instanceof EnvironmentRefused) || again === undefined || !PORT_TROUBLE.includes(error.code)) throw error;
+          say(terminal.stdout, `postern lab: ${error.message} Trying ${again.ike} and ${again.natt} instead.`);
+        }
+      }
+      return EXIT.environment;
+    } finally {
+      journal.flush();
+    }
+  },
+};
+
+type Ports = { readonly ike: number; readonly natt: number };
+const PORTS: readonly Ports[] = [
+  { ike: 500, natt: 4500 },
+  { ike: 5500, natt: 5501 },
+];
+const PORT_TROUBLE: readonly string[] = ['EADDRINUSE', 'EACCES', 'EPERM'];
+
+type Listening = readonly { readonly address: string; readonly port: number; readonly natt: boolean }[];
+
+/** Says where we are and how a client comes; writes its configuration to a file, since it holds secrets to be copied whole. */
+function introduce({ directory, ca, secrets }: Lab, config: Config, listening: Listening, { stdout, stderr }: Terminal): void {
+  const address = reachable(listening);
+  const portOn = (natt: boolean) => listening.find((l) => l.natt === natt && l.address === address)?.port ?? 0;
+  const place: LabPlace = { address, ikePort: portOn(false), nattPort: portOn(true), gateway: GATEWAY };
+  const swanctl = join(directory, 'swanctl.conf');
+  const text = swanctlConf(secrets, place);
+  writeFile(swanctl, text, { mode: 0o600 }).catch((error: unknown) =>
+    say(stderr, `postern lab: cannot write ${swanctl}: ${String(error)}`),
+  );
+  const profiles = config.profiles.map((p) => p.name).join(', ');
+  say(
+    stdout,
+    '',
+    ...steps({ swanctl, ca }, place),
+    '',
+    `--- ${swanctl} ---`,
+    text.trimEnd(),
+    '---',
+    '',
+    `Profiles: ${profiles}. Traffic is off: clients authenticate and get an address, no packet is carried yet.`,
+    'Ctrl-C ends the lab. What follows is the ike debug stream:',
+    '',
+  );
+}
+
+/** The address to tell a client: one that others reach, IPv4 first. */
+function reachable(listening: Listening): string {
+  const outer = listening.filter((l) => l.address !== '::1' && !l.address.startsWith('127.'));
+  const known = localAddresses().filter((l) => outer.some((o) => o.address === l.address));
+  return (known.find((l) => l.family === 4) ?? known[0])?.address ?? outer[0]?.address ?? listening[0]?.address ?? '127.0.0.1';
+}

@@ -1,0 +1,73 @@
+/** What a strongSwan client needs to meet the lab: its swanctl.conf, and the commands to type. Pure. */
+import { CERTIFICATE_CLIENT, LAB_LAN, type LabSecrets } from './config.ts';
+
+export type LabPlace = {
+  /** Where the client reaches us. */
+  readonly address: string;
+  readonly ikePort: number;
+  readonly nattPort: number;
+  readonly gateway: string;
+};
+
+/**
+ * A swanctl.conf with its secrets: `lab` (pre-shared key) and `lab-cert` (certificate), both with EAP for the user.
+ *
+ * With other ports than 500 and 4500 the client starts on our NAT-T port from its own 4500: strongSwan puts the non-ESP
+ * marker in front of IKE only when neither port is 500.
+ */
+export function swanctlConf(secrets: LabSecrets, place: LabPlace): string {
+  const [user] = secrets.users;
+  const standard = place.ikePort === 500 && place.nattPort === 4500;
+  const ports = standard ? '' : `\n        local_port = 4500\n        remote_port = ${place.nattPort}`;
+  const connection = (name: string, id: string, remote: string) => `    ${name} {
+        version = 2
+        remote_addrs = ${place.address}${ports}
+        vips = 0.0.0.0
+        proposals = aes128gcm16-prfsha256-curve25519, aes256-sha256-modp2048
+        local {
+            auth = eap-mschapv2
+            eap_id = ${user?.name ?? ''}
+            id = ${id}
+        }
+        remote {
+            ${remote}
+            id = ${place.gateway}
+        }
+        children {
+            ${name} {
+                remote_ts = ${LAB_LAN}
+                esp_proposals = aes128gcm16, aes256-sha256
+            }
+        }
+    }`;
+  return `connections {
+${connection('lab', 'client@postern.lab', 'auth = psk')}
+${connection('lab-cert', CERTIFICATE_CLIENT, 'auth = pubkey\n            cacerts = postern-lab-ca.pem')}
+}
+secrets {
+    ike-lab {
+        id = ${place.gateway}
+        secret = "${secrets.psk}"
+    }
+${secrets.users.map((u) => `    eap-${u.name} {\n        id = ${u.name}\n        secret = "${u.password}"\n    }`).join('\n')}
+}
+`;
+}
+
+/** The steps for a person, lines. */
+export function steps(paths: { readonly swanctl: string; readonly ca: string }, place: LabPlace): readonly string[] {
+  return [
+    'On a Debian or Ubuntu machine that reaches this one (or here, in another network namespace):',
+    '',
+    '  apt-get install strongswan-swanctl charon-systemd libcharon-extauth-plugins libstrongswan-extra-plugins',
+    `  # copy ${paths.swanctl} to /etc/swanctl/conf.d/postern-lab.conf`,
+    `  # copy ${paths.ca} to /etc/swanctl/x509ca/postern-lab-ca.pem`,
+    '  swanctl --load-all',
+    '  swanctl --initiate --child lab         # pre-shared key, then alice with her password',
+    '  swanctl --initiate --child lab-cert    # the gateway shows its certificate instead',
+    '  swanctl --list-sas',
+    '  swanctl --terminate --ike lab',
+    '',
+    `The gateway is ${place.address}, its name ${place.gateway}; the client gets an address from 10.212.134.200 on.`,
+  ];
+}

@@ -1,0 +1,93 @@
+/**
+ * What the lab needs once: a pre-shared key, two users, a CA and the gateway's certificate, and the configuration that
+ * holds them. Made with the first start, kept in the state directory, so that a configured client stays configured.
+ */
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { issueAuthority, issueCertificate, randomOctets } from '../../../crypto/index.ts';
+import { codeOf, EnvironmentRefused } from '../../net/index.ts';
+import { type LabSecrets, labConfig } from './config.ts';
+
+export type Lab = {
+  readonly directory: string;
+  readonly config: string;
+  readonly ca: string;
+  readonly secrets: LabSecrets;
+  /** True when this start made it. */
+  readonly fresh: boolean;
+};
+
+/**
+ * Gives the lab of a state directory, and makes it when it is not there.
+ *
+ * @throws EnvironmentRefused when the directory cannot be written, or holds half a lab
+ */
+export async function labIn(directory: string): Promise<Lab> {
+  const at = (name: string) => join(directory, name);
+  const paths = { directory, config: at('postern.conf'), ca: at('ca.pem') };
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const known = await readSecrets(at('secrets.json'));
+    if (known !== undefined) {
+      await Promise.all([stat(paths.config), stat(paths.ca)]);
+      return { ...paths, secrets: known, fresh: false };
+    }
+    const secrets: LabSecrets = { psk: password(24), users: USERS.map((name) => ({ name, password: password(12) })) };
+    const authority = await issueAuthority({ commonName: 'Postern lab CA' });
+    const gateway = await issueCertificate(authority, { commonName: GATEWAY, dns: [GATEWAY] });
+    const write = (path: string, text: string, mode: number) => writeFile(path, text, { mode });
+    await write(paths.ca, authority.certificate, 0o644);
+    await write(paths.config, labConfig(secrets, gateway, GATEWAY), 0o600);
+    await write(at('secrets.json'), `${JSON.stringify(secrets, undefined, 2)}\n`, 0o600); // last: with it the lab is whole
+    return { ...paths, secrets, fresh: true };
+  } catch (error) {
+    if (error instanceof EnvironmentRefused) throw error;
+    throw new EnvironmentRefused(
+      codeOf(error),
+      `Cannot keep the lab in ${directory}: ${codeOf(error)}.`,
+      `Name a directory that this user may write with --state DIR; remove ${directory} to start anew.`,
+    );
+  }
+}
+
+/** The gateway's name in its certificate and in IDr. */
+export const GATEWAY = 'vpn.postern.lab';
+const USERS = ['alice', 'bob'] as const;
+
+async function readSecrets(path: string): Promise<LabSecrets | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  const found: unknown = JSON.parse(text);
+  if (isSecrets(found)) return found;
+  throw new EnvironmentRefused(
+    'EINVAL',
+    `${path} is not what the lab wrote.`,
+    'Remove it to start anew: clients then need the new secrets.',
+  );
+}
+
+function isSecrets(value: unknown): value is LabSecrets {
+  if (typeof value !== 'object' || value === null || !('psk' in value) || !('users' in value)) return false;
+  return typeof value.psk === 'string' && Array.isArray(value.users) && value.users.every(isUser);
+}
+
+function isUser(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'name' in value &&
+    'password' in value &&
+    typeof value.name === 'string' &&
+    typeof value.password === 'string'
+  );
+}
+
+/** Random letters and digits that nobody mistakes for each other; 5 bits each, so 12 of them are 60 bits. */
+function password(length: number): string {
+  return Array.from(randomOctets(length), (octet) => 'abcdefghjkmnpqrstuvwxyz23456789x'.charAt(octet & 31)).join('');
+}

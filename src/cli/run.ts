@@ -1,0 +1,80 @@
+/** `postern run`: the daemon in the foreground. */
+import { openJournal } from '../log/index.ts';
+import { findingLines, readConfigFile } from './configFile.ts';
+import { EXIT, say } from './exit.ts';
+import { portOf } from './options.ts';
+import { serve } from './serve.ts';
+import type { Verb } from './verb.ts';
+
+export const run: Verb = {
+  name: 'run',
+  summary: 'run the gateway in the foreground',
+  text: [
+    'Runs the gateway until SIGTERM or SIGINT; peers then get a Delete and two seconds to acknowledge it. `postern: ready` on stdout says',
+    'that it listens. The ike debug stream goes to stdout, the journal (one JSON object a line) to stderr. A flag beats the file.',
+  ],
+  options: [
+    { name: 'config', value: 'FILE', required: true, help: 'the configuration, FortiOS CLI text' },
+    { name: 'listen', value: 'ADDR', many: true, help: 'a local address, IPv4 or IPv6; without it all of them' },
+    { name: 'ike-port', value: 'N', help: 'UDP port for IKE (500, or what the file says)' },
+    { name: 'natt-port', value: 'N', help: 'UDP port for NAT traversal (4500, or what the file says)' },
+    { name: 'state', value: 'DIR', help: 'private directory of this daemon; two cannot share one' },
+    {
+      name: 'debug',
+      value: 'ike',
+      choices: ['ike'],
+      help: 'the ike debug stream, as `diagnose debug application ike -1` shows it',
+    },
+    { name: 'capture', value: 'FILE.pcap', help: 'write every IKE datagram to a file for Wireshark' },
+    {
+      name: 'capture-keys',
+      value: 'DIR',
+      help: "write Wireshark's ikev2_decryption_table there: it opens every peer's IKE traffic",
+    },
+  ],
+  async run(values, terminal) {
+    const { stdout, stderr } = terminal;
+    const refuse = (why: string) => {
+      say(stderr, `postern run: ${why}`, 'See `postern help run`.');
+      return EXIT.usage;
+    };
+    const ports = { ike: portOf(values, 'ike-port'), natt: portOf(values, 'natt-port') };
+    if ('why' in ports.ike) return refuse(ports.ike.why);
+    if ('why' in ports.natt) return refuse(ports.natt.why);
+    const path = values.one('config') ?? '';
+    const file = await readConfigFile(path);
+    if (file.kind === 'unreadable') return refuse(file.why);
+    if (file.kind === 'wrong') {
+      say(stderr, ...findingLines(file.findings, path));
+      return EXIT.usage;
+    }
+    const { config, findings, exposed } = file;
+    const ikePort = ports.ike.port ?? config.system.ikePort;
+    const nattPort = ports.natt.port ?? config.system.nattPort;
+    if (ikePort === nattPort && ikePort !== 0) return refuse(`IKE and NAT-T cannot share port ${ikePort}`);
+    const journal = openJournal();
+    for (const { line, column, message, suggestion, code } of findings) {
+      journal.note('warn', `configuration: ${message}`, { file: path, line, column, code, suggestion });
+    }
+    if (exposed !== undefined) journal.note('warn', exposed);
+    for (const [flag, used, said] of [
+      ['--ike-port', ikePort, config.system.ikePort],
+      ['--natt-port', nattPort, config.system.nattPort],
+    ] as const) {
+      if (used === said) continue;
+      say(stdout, `postern: ${flag} ${used} beats the configuration's ${said}`);
+      journal.note('info', `${flag} ${used} beats the configuration's ${said}`);
+    }
+    const options = {
+      config,
+      listen: values.all('listen'),
+      ikePort,
+      nattPort,
+      state: values.one('state'),
+      debug: values.one('debug') === undefined ? undefined : {},
+      capture: values.one('capture'),
+      captureKeys: values.one('capture-keys'),
+    };
+    return serve(options, journal, terminal).finally(() => journal.flush());
+  },
+};

@@ -1,0 +1,65 @@
+/** The running daemon as `run` and `lab` show it: what it says on stdout, and how it ends. */
+import type { Config } from '../config/index.ts';
+import { type Daemon, startDaemon, untilSignal } from '../daemon.ts';
+import { type DebugFilter, type Journal, lineWriter } from '../log/index.ts';
+import type { Listener } from '../net/index.ts';
+import { say, type Terminal } from './exit.ts';
+import { takeState } from './state.ts';
+
+export type ServeOptions = {
+  readonly config: Config;
+  readonly listen: readonly string[];
+  readonly ikePort: number;
+  readonly nattPort: number;
+  readonly state: string | undefined;
+  /** The ike debug stream on stdout. */
+  readonly debug: DebugFilter | undefined;
+  readonly capture: string | undefined;
+  readonly captureKeys: string | undefined;
+  /** Said once it listens, before the debug stream begins. */
+  readonly onReady?: (daemon: Daemon) => void;
+};
+
+/**
+ * Runs the gateway until a signal ends it; gives the exit code.
+ *
+ * @throws EnvironmentRefused when the machine does not allow it
+ */
+export async function serve(o: ServeOptions, journal: Journal, { stdout, process }: Terminal): Promise<number> {
+  const state = o.state === undefined ? undefined : await takeState(o.state);
+  let daemon: Daemon;
+  try {
+    daemon = await startDaemon({ ...o, journal });
+  } catch (error) {
+    await state?.release();
+    throw error;
+  }
+  const code = untilSignal(process, journal, () => daemon.stop());
+  await state?.listening(daemon.listening);
+  const words = lineWriter(stdout, 'ike debug', {
+    onGone: () => {
+      leave();
+      journal.note('warn', 'nobody reads stdout any more: the debug stream ends, the gateway goes on');
+    },
+  });
+  words.write('postern: ready');
+  words.write(`postern: listening on ${places(daemon.listening)}`);
+  journal.note('info', 'ready', { listening: places(daemon.listening) });
+  o.onReady?.(daemon);
+  const unsubscribe = o.debug === undefined ? undefined : daemon.debug.subscribe(words.write, o.debug);
+  const leave = () => unsubscribe?.();
+  const exit = await code;
+  leave();
+  journal.note('info', 'stopped', { ...daemon.counters(), debugLinesDropped: words.dropped });
+  journal.flush();
+  await state?.release();
+  if (exit === 0) say(stdout, 'postern: stopped');
+  return exit;
+}
+
+/** '192.0.2.1:500, 192.0.2.1:4500 (NAT-T), [::1]:500 …' */
+function places(listening: readonly Listener[]): string {
+  return listening
+    .map(({ address, port, natt }) => `${address.includes(':') ? `[${address}]` : address}:${port}${natt ? ' (NAT-T)' : ''}`)
+    .join(', ');
+}
