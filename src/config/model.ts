@@ -3,7 +3,7 @@
  * Names follow FortiOS' keywords where there is one. `loadConfig` alone makes these.
  */
 import type { Certificate, EspProposal, IkeProposal, PrivateKey, Secret } from '../../crypto/index.ts';
-import type { PostureTag } from '../posture/tag.ts';
+import type { PostureTag } from '../posture/index.ts';
 
 /** Addresses of one family, both ends included, start ≤ end. */
 export type Range = { readonly start: Uint8Array; readonly end: Uint8Array };
