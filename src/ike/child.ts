@@ -31,7 +31,6 @@ export type ChildRequest = {
   readonly assigned6: Uint8Array | undefined;
   /** The child that this one replaces. */
   readonly old: ChildSa | undefined;
-  readonly transport: boolean;
 };
 
 export type ChildOutcome =

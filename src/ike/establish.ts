@@ -59,7 +59,6 @@ export function establish(sa: SaAt<'at-gate'>, standing: Standing, env: Env): St
       assigned4: leases.lease4?.address,
       assigned6: leases.lease6?.address,
       old: undefined,
-      transport: first.transport,
     },
     env,
   );

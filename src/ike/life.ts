@@ -235,7 +235,8 @@ export class Life {
     }
     if (now >= sa.hard) {
       env.say('sa', phrases.hardExpired, 'IKE SA');
-      return this.close(slot, 'lifetime', 'keylife is over and nobody rekeyed', false);
+      slot.sa = { ...sa, soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
+      return this.submit(slot, { do: 'delete-ike', reason: 'lifetime', why: 'keylife is over and nobody rekeyed' });
     }
     if (slot.own?.current !== undefined && now >= slot.own.current.due) return this.#again(slot, sa, env);
     for (const child of sa.children) this.#childDue(slot, child, env);
@@ -249,10 +250,17 @@ export class Life {
     if (sa.at !== 'established') return;
     if (now >= child.hard) {
       env.say({ child: child.number, phase2: child.phase2.name }, phrases.hardExpired, 'IPsec SA');
-      this.put(slot, { ...sa, children: sa.children.filter((c) => c.spiIn !== child.spiIn) });
       this.remove(slot, child, 'lifetime');
-    } else if (now >= child.soft && child.state === 'installed' && rekeys(sa) && slot.own?.current === undefined)
+      this.#change(slot, sa, { ...child, state: 'deleting', hard: Number.POSITIVE_INFINITY });
+      this.submit(slot, { do: 'delete-child', spiIn: child.spiIn, why: 'lifetime' });
+    } else if (now >= child.soft && child.state === 'installed' && rekeys(sa) && slot.own?.current === undefined) {
+      this.#change(slot, sa, { ...child, soft: Number.POSITIVE_INFINITY }); // one try; a refusal leaves the hard end
       this.submit(slot, { do: 'rekey-child', spiIn: child.spiIn });
+    }
+  }
+
+  #change(slot: Slot, sa: Established, child: ChildSa): void {
+    slot.sa = { ...sa, children: sa.children.map((c) => (c.spiIn === child.spiIn ? child : c)) };
   }
 
   #idle(slot: Slot, env: SlotEnv): void {
@@ -263,7 +271,10 @@ export class Life {
       const { request } = own.later;
       own.later = undefined;
       this.submit(slot, request);
-    } else if (rekeys(sa) && now >= sa.soft) this.submit(slot, { do: 'rekey-ike' });
+    } else if (rekeys(sa) && now >= sa.soft) {
+      slot.sa = { ...sa, soft: Number.POSITIVE_INFINITY };
+      this.submit(slot, { do: 'rekey-ike' });
+    }
     else if (isIdle(slot, sa, now)) this.submit(slot, { do: 'dpd' });
   }
 

@@ -33,7 +33,10 @@ export function fortiName(type: number, id: number, keyLength: number, protocol:
 }
 
 /** Both halves of the line `type=…, val=…`, with the dot behind a group of an IKE proposal. */
-export function fortiTransform({ type, id, keyLength }: Transform, protocol: number): { readonly type: string; readonly value: string } {
+export function fortiTransform(
+  { type, id, keyLength }: Transform,
+  protocol: number,
+): { readonly type: string; readonly value: string } {
   const dot = type === TransformType.DH && protocol === Protocol.IKE ? '.' : '';
   return { type: fortiTypeName(type), value: fortiName(type, id, keyLength, protocol) + dot };
 }

@@ -3,7 +3,7 @@
  * went through a NAT.
  */
 import { sha1 } from '../../crypto/index.ts';
-import { addressOctets, type IkeSpi, type Notify, notify, type Payload, equal, spiOctets } from '../wire/index.ts';
+import { addressOctets, equal, type IkeSpi, type Notify, notify, type Payload, spiOctets } from '../wire/index.ts';
 
 export type NatMode = 'enable' | 'disable' | 'forced';
 type Endpoint = { readonly address: string; readonly port: number };

@@ -194,7 +194,8 @@ function findEncr(offer: Offer, id: number, keyLength: number): Transform | unde
 }
 
 function pickGroup(offer: Offer, groups: readonly number[], keGroup: number | undefined): Transform | undefined {
-  const acceptable = (id: number) => (id === DhGroup.NONE || groupOf(id) === undefined ? undefined : find(offer, TransformType.DH, id));
+  const acceptable = (id: number) =>
+    id === DhGroup.NONE || groupOf(id) === undefined ? undefined : find(offer, TransformType.DH, id);
   const sent = keGroup !== undefined && groups.includes(keGroup) ? acceptable(keGroup) : undefined;
   if (sent !== undefined) return sent;
   for (const id of groups) {
@@ -207,7 +208,10 @@ function pickGroup(offer: Offer, groups: readonly number[], keGroup: number | un
 type Pick<T> = T & { readonly transform: Transform | undefined };
 
 /** undefined: no agreement. A NONE that was offered is answered with NONE, for there is one transform of each offered type. */
-function pickChildGroup(offer: Offer, { pfs, groups, keGroup, inAuth }: ChildWanted): Pick<{ readonly group: number | undefined }> | undefined {
+function pickChildGroup(
+  offer: Offer,
+  { pfs, groups, keGroup, inAuth }: ChildWanted,
+): Pick<{ readonly group: number | undefined }> | undefined {
   const none = find(offer, TransformType.DH, DhGroup.NONE);
   if (inAuth) return { group: undefined, transform: none };
   if (!pfs) return none === undefined && offer.has(TransformType.DH) ? undefined : { group: undefined, transform: none };

@@ -72,7 +72,6 @@ export type FirstRequest = {
   readonly TSi: readonly TrafficSelector[];
   readonly TSr: readonly TrafficSelector[];
   readonly initialContact: boolean;
-  readonly transport: boolean;
   readonly claims: Claimed<ClientClaims> | undefined;
 };
 

@@ -19,7 +19,7 @@ export const authEap = exchange({
     env.say('sa', phrases.receivedEap);
     env.say('sa', phrases.sendToBackend);
     const { session: _session, user: _user, at: _at, ...asking } = sa;
-    const policy = eapPolicy(sa.profile, sa.first, env.config.users, env.random);
+    const policy = eapPolicy(sa.profile, sa.first, env);
     const outcome = respondEap(policy, sa.session, msg.EAP.data);
     const reply = (packet: Uint8Array) => [{ kind: 'EAP', data: packet }] as const;
     switch (outcome.kind) {

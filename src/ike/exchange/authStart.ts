@@ -6,7 +6,7 @@
  *   certificate:  HDR, SK {IDi, CERT, [IDr,] AUTH, [CP,] SAi2, TSi, TSr} -->  (path validation, then the gate)
  */
 import { type Certificate, certificateMatches, readCertificate } from '../../../crypto/index.ts';
-import type { Profile, Users } from '../../config/index.ts';
+import type { Profile } from '../../config/index.ts';
 import { beginEap, type EapPolicy } from '../../eap/index.ts';
 import * as phrases from '../../log/phrases/index.ts';
 import {
@@ -44,7 +44,7 @@ type First = {
   readonly SA?: { readonly proposals: readonly Proposal[] };
   readonly TSi?: { readonly selectors: readonly TrafficSelector[] };
   readonly TSr?: { readonly selectors: readonly TrafficSelector[] };
-  notify(name: 'INITIAL_CONTACT' | 'USE_TRANSPORT_MODE' | 'FORTICLIENT_CONNECT'): unknown;
+  notify(name: 'INITIAL_CONTACT' | 'FORTICLIENT_CONNECT'): unknown;
   all(kind: 'N'): readonly Extract<Payload, { readonly kind: 'N' }>[];
 };
 
@@ -65,7 +65,6 @@ function firstRequest(msg: First, env: Env): FirstRequest {
     TSi: msg.TSi?.selectors ?? [],
     TSr: msg.TSr?.selectors ?? [],
     initialContact: msg.notify('INITIAL_CONTACT') !== undefined,
-    transport: msg.notify('USE_TRANSPORT_MODE') !== undefined,
     claims: claims instanceof Uint8Array ? new Claimed<ClientClaims>(parseClientClaims(claims)) : undefined,
   };
 }
@@ -97,13 +96,13 @@ function placed(
 }
 
 /** What the EAP server may use for this profile. */
-export function eapPolicy(profile: Profile, first: FirstRequest, users: Users, random: (n: number) => Uint8Array): EapPolicy {
+export function eapPolicy(profile: Profile, first: FirstRequest, env: Env): EapPolicy {
   const { remoteAuth } = profile;
   const { groups, methods } = remoteAuth.kind === 'eap' ? remoteAuth : { groups: [], methods: [] };
   return {
     methods,
-    find: (name) => users.find(name, groups),
-    random,
+    find: (name) => env.config.users.find(name, groups),
+    random: (n) => env.random(n),
     fallbackIdentity: describeIdentity(first.IDi.idType, first.IDi.data).text,
   };
 }
@@ -127,7 +126,7 @@ export const authStart = exchange({
     if (!own.ok) return refuse('auth-failed', own.why);
     env.say('sa', phrases.preparingIdentity);
     const given = profile.remoteAuth.kind === 'eap' && profile.remoteAuth.identity === 'id-payload' ? text : undefined;
-    const { session, packet } = beginEap(eapPolicy(profile, first, env.config.users, env.random), given);
+    const { session, packet } = beginEap(eapPolicy(profile, first, env), given);
     const identity: Payload = { kind: 'IDr', ...IDr };
     return {
       kind: 'reply',

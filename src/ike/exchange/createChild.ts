@@ -52,7 +52,6 @@ export const createChild = exchange({
         assigned4: sa.lease4?.address,
         assigned6: sa.lease6?.address,
         old,
-        transport: msg.notify('USE_TRANSPORT_MODE') !== undefined,
       },
       env,
     );

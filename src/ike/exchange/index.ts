@@ -4,7 +4,7 @@ import { authEap } from './authEap.ts';
 import { authFinal } from './authFinal.ts';
 import { authFull, authStart } from './authStart.ts';
 import { createChild } from './createChild.ts';
-import { informational, informationalEarly } from './informational.ts';
+import { informational, informationalClosed, informationalEarly } from './informational.ts';
 import { rekeyIke } from './rekeyIke.ts';
 
 export const exchanges: readonly Exchange[] = [
@@ -16,4 +16,5 @@ export const exchanges: readonly Exchange[] = [
   rekeyIke,
   informational,
   informationalEarly,
+  informationalClosed,
 ];

@@ -42,13 +42,25 @@ export const informationalEarly = exchange({
   from: ['half-open', 'eap', 'eap-proven'],
   type: Exchange.INFORMATIONAL,
   requires: [],
-  request(_sa, msg, env): Step {
+  request(sa, msg, env): Step {
     env.say('sa', phrases.informational);
     const error = msg.all('N').find((n) => isErrorType(notifyType(n)));
     if (error !== undefined) return peerRefused(error, env);
     if (msg.all('D').some((d) => d.protocol === Protocol.IKE))
       return { kind: 'close', reason: 'peer-deleted', why: 'the client gave up during negotiation', payloads: [] };
-    return { kind: 'reply', to: _sa, payloads: [] };
+    return { kind: 'reply', to: sa, payloads: [] };
+  },
+});
+
+/** An ended SA owes nothing but politeness: the peer's own delete, or its last word, is answered. */
+export const informationalClosed = exchange({
+  story: 'received informational request for an ended SA',
+  from: 'closed',
+  type: Exchange.INFORMATIONAL,
+  requires: [],
+  request(sa, _msg, env): Step {
+    env.say('sa', phrases.informational);
+    return { kind: 'reply', to: sa, payloads: [] };
   },
 });
 
