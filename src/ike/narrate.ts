@@ -1,10 +1,10 @@
 /** Debug lines that take preparing: proposals, selectors, the configuration payload. Built only when somebody listens. */
 import type { Phase2, Profile } from '../config/index.ts';
 import * as phrases from '../log/phrases/index.ts';
-import { addressText, type Proposal, TransformType, type TrafficSelector, type Transform, transformTypeName } from '../wire/index.ts';
+import { addressText, type Proposal, Protocol, TransformType, type TrafficSelector } from '../wire/index.ts';
 import type { Where } from './exchange.ts';
 import type { Note } from './modecfg.ts';
-import { fortiName } from './names.ts';
+import { fortiTransform } from './names.ts';
 import type { ChildChoice } from './negotiate.ts';
 
 /** Whatever can say a line of one SA. */
@@ -91,11 +91,8 @@ function sayProposal(env: Teller, where: Where, { number, transforms }: Proposal
   env.say(where, phrases.proposalId, number);
   env.say(where, phrases.proposalProtocol, kind === 'IKE' ? 'IKEv2' : 'ESP');
   env.say(where, phrases.proposalEncapsulation, kind === 'IKE' ? 'IKEv2/none' : 'TUNNEL');
-  for (const t of transforms.slice(0, TRANSFORMS_SHOWN)) env.say(where, phrases.proposalTransform, typeName(t, kind), valueName(t, kind));
+  for (const t of transforms.slice(0, TRANSFORMS_SHOWN)) {
+    const { type, value } = fortiTransform(t, kind === 'IKE' ? Protocol.IKE : Protocol.ESP);
+    env.say(where, phrases.proposalTransform, type, value);
+  }
 }
-
-const typeName = ({ type }: Transform, kind: 'IKE' | 'ESP'): string =>
-  type === TransformType.DH && kind === 'IKE' ? 'DH_GROUP' : transformTypeName(type);
-
-const valueName = ({ type, id, keyLength }: Transform, kind: 'IKE' | 'ESP'): string =>
-  `${fortiName(type, id, keyLength)}${type === TransformType.DH && kind === 'IKE' ? '.' : ''}`;

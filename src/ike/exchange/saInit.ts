@@ -135,7 +135,7 @@ export function saInit(
   const SPIr = env.ikeSpi();
   const Nr = env.random(NONCE_OCTETS);
   const suite = env.suite(choice);
-  const nat = detectNat(notifies, { SPIi: header.SPIi, SPIr: header.SPIr }, path, first.nattraversal);
+  const nat = detectNat(notifies, { SPIi: header.SPIi, SPIr: NO_SPI }, path, first.nattraversal);
   sayNat(nat, first, env);
   const fragmentation = first.fragmentation && notifies.some((n) => n.name === 'IKEV2_FRAGMENTATION_SUPPORTED');
   const hashes = data(notifies, 'SIGNATURE_HASH_ALGORITHMS');
@@ -209,7 +209,7 @@ function admit(
 ): { readonly kind: 'drop'; readonly why: string } | Question | undefined {
   const remote = addressOctets(path.remote.address);
   if (remote === undefined) return { kind: 'drop', why: 'source address cannot be read' };
-  const verdict = env.admission.judge(remote, env.now);
+  const verdict = env.admission.judge(remote);
   if (verdict === 'admit') return undefined;
   if (typeof verdict === 'object') {
     env.say('sa', phrases.initDropped, verdict.drop);
