@@ -13,7 +13,7 @@ if (Number(process.versions.node.split('.')[0]) < OLDEST) {
 }
 
 // Imported only now: an old Node would stumble over the sources before it could say why.
-const { main } = await import('../src/cli/index.ts');
-process.exitCode = await main(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr, process });
+const { main, terminalOf } = await import('../src/cli/index.ts');
+process.exitCode = await main(process.argv.slice(2), terminalOf(process));
 // What was written still goes out; should anything keep the loop busy, it gets half a second.
 setTimeout(() => process.exit(), 500).unref();

@@ -1,6 +1,6 @@
 /** Exit codes of `postern`, and what a verb needs of the terminal. */
 import type { ProcessLike } from '../daemon.ts';
-import type { LineStream } from '../log/index.ts';
+import { type Journal, type LineStream, openJournal } from '../log/index.ts';
 
 /** 0 done · 2 the configuration or the command line is wrong · 3 the machine does not allow it · 70 our own fault (daemon). */
 export const EXIT = { ok: 0, usage: 2, environment: 3 } as const;
@@ -10,7 +10,17 @@ export type Terminal = {
   readonly stdout: LineStream;
   readonly stderr: LineStream;
   readonly process: ProcessLike;
+  /** Opens the operator's journal: on stderr, or in a file. */
+  readonly journal: (o?: { readonly file?: string }) => Journal;
 };
+
+/** The terminal of a real process. */
+export const terminalOf = (process: ProcessLike & { readonly stdout: LineStream; readonly stderr: LineStream }): Terminal => ({
+  stdout: process.stdout,
+  stderr: process.stderr,
+  process,
+  journal: openJournal,
+});
 
 /** Writes whole lines to people. */
 export function say(stream: LineStream, ...lines: readonly string[]): void {

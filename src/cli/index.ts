@@ -10,6 +10,8 @@ import { run } from './run.ts';
 import type { Verb } from './verb.ts';
 import { version } from './version.ts';
 
+export { terminalOf } from './exit.ts';
+
 const VERBS: readonly Verb[] = [run, check, lab];
 
 /** Runs the command; gives the exit code and never throws for what a user or a machine can do. */

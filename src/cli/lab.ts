@@ -2,7 +2,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/index.ts';
-import { openJournal } from '../log/index.ts';
 import { EnvironmentRefused, localAddresses } from '../net/index.ts';
 import { findingLines, readConfigFile } from './configFile.ts';
 import { EXIT, say, type Terminal } from './exit.ts';
@@ -44,7 +43,7 @@ export const lab: Verb = {
     const chosen = ike.port !== undefined || natt.port !== undefined;
     const pairs: readonly Ports[] = chosen ? [{ ike: ike.port ?? 500, natt: natt.port ?? 4500 }] : PORTS;
     const journalFile = join(made.directory, 'journal.jsonl');
-    const journal = openJournal({ file: journalFile });
+    const journal = terminal.journal({ file: journalFile });
     say(terminal.stdout, `postern lab: ${made.fresh ? 'made' : 'using'} ${made.config}; the journal is in ${journalFile}`);
     const options = (ports: Ports): ServeOptions => ({
       config: file.config,

@@ -1,5 +1,4 @@
 /** `postern run`: the daemon in the foreground. */
-import { openJournal } from '../log/index.ts';
 import { findingLines, readConfigFile } from './configFile.ts';
 import { EXIT, say } from './exit.ts';
 import { portOf } from './options.ts';
@@ -52,7 +51,7 @@ export const run: Verb = {
     const ikePort = ports.ike.port ?? config.system.ikePort;
     const nattPort = ports.natt.port ?? config.system.nattPort;
     if (ikePort === nattPort && ikePort !== 0) return refuse(`IKE and NAT-T cannot share port ${ikePort}`);
-    const journal = openJournal();
+    const journal = terminal.journal();
     for (const { line, column, message, suggestion, code } of findings) {
       journal.note('warn', `configuration: ${message}`, { file: path, line, column, code, suggestion });
     }

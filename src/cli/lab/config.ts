@@ -5,7 +5,7 @@ export type LabSecrets = {
   readonly users: readonly { readonly name: string; readonly password: string }[];
 };
 /** PEM texts. */
-export type LabCertificate = { readonly certificate: string; readonly privateKey: string };
+export type LabCertificate = { readonly certificate: string; readonly key: string };
 
 /** What the split tunnel protects. */
 export const LAB_LAN = '10.50.0.0/24';
@@ -42,7 +42,7 @@ config firewall address
 end
 config vpn certificate local
     edit "lab-gateway"
-        set private-key "${gateway.privateKey.trim()}"
+        set private-key "${gateway.key.trim()}"
         set certificate "${gateway.certificate.trim()}"
     next
 end

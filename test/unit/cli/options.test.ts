@@ -60,7 +60,8 @@ describe('the command line', () => {
     ['5e2', { why: "--ike-port takes a port number, 0 to 65535, not '5e2'" }],
   ])('port %s', (text, expected) => expect(portOf(values('--config', 'a', '--ike-port', text), 'ike-port')).toEqual(expected));
 
-  it('a port that was not given is nobody’s', () => expect(portOf(values('--config', 'a'), 'ike-port')).toEqual({ port: undefined }));
+  it('a port that was not given is nobody’s', () =>
+    expect(portOf(values('--config', 'a'), 'ike-port')).toEqual({ port: undefined }));
 });
 
 describe('what was probably meant', () => {

@@ -1,0 +1,112 @@
+import { createSocket } from 'node:dgram';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Config } from '../../../src/config/index.ts';
+import { startDaemon } from '../../../src/daemon.ts';
+import { openJournal } from '../../../src/log/index.ts';
+
+let dir = '';
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'postern-daemon-'));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+/** A gateway without a profile: enough for the plumbing between socket and engine. */
+const config: Config = {
+  profiles: [],
+  users: { groups: new Map(), find: () => undefined },
+  system: { hostname: 'h', version: 'v', ikePort: 500, nattPort: 4500 },
+  settings: {
+    halfOpenCookie: 10,
+    halfOpenPerAddress: 10,
+    halfOpenMax: 10,
+    saMax: 10,
+    quietAuthFailures: false,
+    eapGtcWithPsk: false,
+    eapMethods: ['mschapv2'],
+    leaseLinger: 0,
+  },
+  policies: [],
+  fctems: [],
+};
+
+/** A header of IKE version 3: whatever follows, it is answered with INVALID_MAJOR_VERSION (RFC 7296 §2.5). */
+const versionThree = Buffer.from('00112233445566770000000000000000' + '21302208000000000000001c', 'hex');
+
+const start = async (o: { capture?: string } = {}) => {
+  const lines: { level: string; msg: string }[] = [];
+  const journal = openJournal({ stream: { write: (text: string) => void lines.push(JSON.parse(text)) } });
+  const daemon = await startDaemon({
+    config,
+    listen: ['127.0.0.1'],
+    ikePort: 0,
+    nattPort: 0,
+    capture: o.capture,
+    captureKeys: undefined,
+    journal,
+  });
+  return { daemon, lines };
+};
+
+/** Sends to a daemon's port and waits for what comes back. */
+async function ask(port: number, octets: Uint8Array): Promise<string> {
+  const socket = createSocket('udp4');
+  try {
+    return await new Promise((resolve) => {
+      socket.once('message', (answer) => resolve(answer.toString('hex')));
+      socket.send(octets, port, '127.0.0.1');
+    });
+  } finally {
+    socket.close();
+  }
+}
+
+describe('the daemon', () => {
+  it('answers on both ports, with the marker on the NAT-T port, and writes down both ways', async () => {
+    const capture = join(dir, 'a.pcap');
+    const { daemon } = await start({ capture });
+    const port = (natt: boolean) => daemon.listening.find((l) => l.natt === natt)?.port ?? 0;
+    const invalidMajorVersion = /^00112233445566770{16}29202220/;
+    expect(await ask(port(false), versionThree)).toMatch(invalidMajorVersion);
+    expect(await ask(port(true), Buffer.concat([Buffer.alloc(4), versionThree]))).toMatch(
+      new RegExp(`^00000000${invalidMajorVersion.source.slice(1)}`),
+    );
+    await daemon.stop();
+    expect(daemon.counters()).toMatchObject({ received: 2, sent: 2, faults: 0, noSocket: 0 });
+    const packets = (await readFile(capture)).length - 24;
+    expect(packets).toBe(2 * (16 + 28 + 28) + 4 + 2 * (16 + 28 + 36) + 4);
+  });
+
+  it('builds debug lines only while somebody listens', async () => {
+    const { daemon } = await start();
+    const [{ port } = { port: 0 }] = daemon.listening;
+    const heard: string[] = [];
+    await ask(port, versionThree);
+    const leave = daemon.debug.subscribe((line) => heard.push(line));
+    await ask(port, versionThree);
+    leave();
+    await ask(port, versionThree);
+    await daemon.stop();
+    expect(heard.filter((line) => line.startsWith('ike V=root:0: udp comes 127.0.0.1:'))).toHaveLength(1);
+  });
+
+  it('says once that no traffic is carried', async () => {
+    const { daemon, lines } = await start();
+    await daemon.stop();
+    expect(lines.filter((l) => l.msg.includes('traffic off'))).toEqual([expect.objectContaining({ level: 'warn' })]);
+  });
+
+  it('that cannot bind leaves nothing behind', async () => {
+    const { daemon } = await start();
+    const [{ port } = { port: 0 }] = daemon.listening;
+    const journal = openJournal({ stream: { write: () => undefined } });
+    const options = { config, listen: ['127.0.0.1'], nattPort: 0, captureKeys: undefined, capture: undefined, journal };
+    await expect(startDaemon({ ...options, ikePort: port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await daemon.stop();
+    const again = await startDaemon({ ...options, ikePort: port });
+    expect(again.listening.some((l) => l.port === port)).toBe(true);
+    await again.stop();
+  });
+});
