@@ -1,0 +1,100 @@
+/**
+ * Our gateway as its users run it: `postern run` in the gateway's namespace, with its debug stream, journal and capture.
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Daemon, type Ended, start, until } from './processes.ts';
+
+export type GatewayOptions = {
+  readonly namespace: string;
+  readonly config: string;
+  readonly listen: readonly string[];
+  readonly flags?: readonly string[];
+};
+export type JournalLine = {
+  readonly event?: string;
+  readonly level: number | string;
+  readonly msg?: string;
+  readonly [key: string]: unknown;
+};
+
+export type Gateway = {
+  /** The `ike` debug stream so far. */
+  readonly debug: readonly string[];
+  /** The journal so far. */
+  journal(): readonly JournalLine[];
+  /** Waits for a debug line. */
+  says(pattern: RegExp, seconds?: number): Promise<string>;
+  /** Waits for an event in the journal. */
+  tells(event: string, with_?: Readonly<Record<string, unknown>>, seconds?: number): Promise<JournalLine>;
+  /** SIGTERM; nothing else is done to it before it has ended. */
+  stop(): Promise<Ended>;
+  readonly capture: string;
+  readonly keys: string;
+  /** Removes its folder. */
+  remove(): Promise<void>;
+  readonly process: Daemon;
+};
+
+const command = fileURLToPath(new URL('../../../bin/postern.ts', import.meta.url));
+
+/** Starts the gateway and waits for `postern: ready`. */
+export async function startGateway(o: GatewayOptions): Promise<Gateway> {
+  const folder = await mkdtemp(join(tmpdir(), 'postern-gateway-'));
+  const at = (name: string) => join(folder, name);
+  await writeFile(at('gateway.conf'), o.config, { mode: 0o600 });
+  const args = [
+    ...['run', '--config', at('gateway.conf'), ...o.listen.flatMap((address) => ['--listen', address]), '--state', at('state')],
+    ...['--debug', 'ike', '--capture', at('ike.pcap'), '--capture-keys', at('keys'), ...(o.flags ?? [])],
+  ];
+  const daemon = start(process.execPath, [command, ...args], { namespace: o.namespace });
+  try {
+    await until('the gateway is ready', () => isReady(daemon), 30);
+  } catch (error) {
+    await daemon.stop();
+    await rm(folder, { recursive: true, force: true });
+    throw new Error(`the gateway did not start:\n${[...daemon.stdout, ...daemon.stderr].join('\n')}`, { cause: error });
+  }
+  return {
+    debug: daemon.stdout,
+    journal: () => daemon.stderr.map(journalLine),
+    says: (pattern, seconds) =>
+      until(`the gateway says ${pattern}`, () => daemon.stdout.find((line) => pattern.test(line)), seconds),
+    tells: (event, with_ = {}, seconds = 20) =>
+      until(
+        `the journal has ${event} ${JSON.stringify(with_)}`,
+        () => daemon.stderr.map(journalLine).find(fits(event, with_)),
+        seconds,
+      ),
+    stop: () => daemon.stop(),
+    capture: at('ike.pcap'),
+    keys: at('keys'),
+    remove: () => rm(folder, { recursive: true, force: true }),
+    process: daemon,
+  };
+}
+
+function isReady(daemon: Daemon): true | undefined {
+  if (daemon.outcome) throw new Error(`it ended with ${daemon.outcome.code ?? daemon.outcome.signal}`);
+  return daemon.stdout.includes('postern: ready') || undefined;
+}
+
+/** What is no JSON is a line too: Node's own complaint, which no test may overlook. */
+function journalLine(line: string): JournalLine {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return { event: 'not-json', level: 'error', msg: line };
+  }
+}
+
+function fits(event: string, fields: Readonly<Record<string, unknown>>): (line: JournalLine) => boolean {
+  return (line) => line.event === event && Object.entries(fields).every(([key, value]) => line[key] === value);
+}
+
+/** The keys of every IKE SA so far, as Wireshark reads them. */
+export async function keyTable(gateway: Gateway): Promise<string> {
+  return await readFile(join(gateway.keys, 'ikev2_decryption_table'), 'utf8');
+}

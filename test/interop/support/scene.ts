@@ -1,0 +1,120 @@
+/**
+ * A scene for a group of tests: the net, our gateway in it, and the strongSwan clients that tests start. It ends with the
+ * rules that hold for every test: exit code 0 after SIGTERM, no fault in the journal, no secret in anything it said.
+ */
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { secrets } from './config.ts';
+import { type Gateway, type JournalLine, startGateway } from './gateway.ts';
+import { addresses, layNet, type Net } from './namespaces.ts';
+import { type Charon, type CharonOptions, startCharon } from './strongswan.ts';
+
+export type SceneOptions = {
+  readonly nat?: boolean;
+  readonly listen?: readonly string[];
+  readonly flags?: readonly string[];
+  /** The configuration of the gateway; made once, before the first test. */
+  readonly config: () => Promise<string> | string;
+};
+export type Scene = {
+  readonly net: Net;
+  readonly gateway: Gateway;
+  /** Starts a strongSwan on the client's host. One at a time; it stops with the test that started it. */
+  charon(o: Omit<CharonOptions, 'namespace'>): Promise<Charon>;
+  /** Debug lines since the test began. */
+  debug(): readonly string[];
+  /** Stops the gateway early, for tests about that; gives its exit code. */
+  stopGateway(): Promise<number | null>;
+};
+
+/** Registers the hooks of a scene with the enclosing `describe`. Its members work inside tests only. */
+export function scene(o: SceneOptions): Scene {
+  let net: Net | undefined;
+  let gateway: Gateway | undefined;
+  let charon: Charon | undefined;
+  let exit: number | null | undefined;
+  let seen = 0;
+
+  const stopGateway = async () => {
+    if (exit === undefined) exit = (await there(gateway).stop()).code;
+    return exit;
+  };
+
+  beforeAll(async () => {
+    const config = await o.config();
+    net = await layNet({ nat: o.nat ?? false });
+    gateway = await startGateway({
+      namespace: net.gateway,
+      config,
+      listen: o.listen ?? [addresses.gateway],
+      flags: o.flags ?? [],
+    });
+  });
+
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') {
+      const said = gateway ? [...gateway.debug.slice(seen), ...gateway.process.stderr] : [];
+      console.error(
+        `--- gateway\n${said.slice(-200).join('\n')}\n--- strongSwan\n${(await charon?.log())?.split('\n').slice(-120).join('\n')}`,
+      );
+    }
+    await charon?.stop();
+    charon = undefined;
+    await net?.drop([]);
+    seen = gateway?.debug.length ?? 0;
+  });
+
+  afterAll(async () => {
+    try {
+      if (gateway)
+        expect(await stopGateway(), `exit code after SIGTERM\n${gateway.process.stderr.slice(-20).join('\n')}`).toBe(0);
+      if (gateway) expect(faults(gateway)).toEqual([]);
+      if (gateway) expect(leaks([...gateway.debug, ...gateway.process.stderr])).toEqual([]);
+    } finally {
+      await gateway?.remove();
+      await net?.remove();
+    }
+  });
+
+  return {
+    get net() {
+      return there(net);
+    },
+    get gateway() {
+      return there(gateway);
+    },
+    async charon(options) {
+      if (charon) throw new Error('one strongSwan at a time: they share the host');
+      charon = await startCharon({ ...options, namespace: there(net).client });
+      return charon;
+    },
+    debug: () => there(gateway).debug.slice(seen),
+    stopGateway,
+  };
+}
+
+function faults(gateway: Gateway): readonly JournalLine[] {
+  const bad = (line: JournalLine) => line.event === 'fault' || line.event === 'not-json' || line['reason'] === 'fault';
+  return gateway.journal().filter(bad);
+}
+
+function leaks(lines: readonly string[]): readonly string[] {
+  const hex = (text: string) => Buffer.from(text).toString('hex');
+  const forbidden = Object.values(secrets).flatMap((secret) => [secret, hex(secret), hex(secret).toUpperCase()]);
+  return lines.filter((line) => forbidden.some((secret) => line.includes(secret)));
+}
+
+function there<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a scene exists only while its tests run');
+  return value;
+}
+
+/** The lines hold a match for each pattern, in that order. The message names the first that is missing. */
+export function expectInOrder(lines: readonly string[], patterns: readonly RegExp[]): void {
+  let at = -1;
+  for (const pattern of patterns) {
+    const next = lines.findIndex((line, i) => i > at && pattern.test(line));
+    const where = at < 0 ? 'at all' : `after «${lines[at]}»`;
+    expect(next, `no line ${pattern} ${where}, of:\n${lines.join('\n')}`).toBeGreaterThan(at);
+    at = next;
+  }
+}
