@@ -8,7 +8,7 @@
  * Two parsers must agree that something is a certificate: OpenSSL's, which also gives the key, and the strict walk here,
  * which gives the fields as they stand. Nothing read here is trusted before `validatePath` has said so.
  */
-import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
+import { hash, type KeyObject, X509Certificate } from 'node:crypto';
 import { bitOctets, context, contextPrimitive, DerReader, NotDer, Tag, timeValue } from './asn1.ts';
 import { judgeKey, type KeyKind, type PrivateKey, sameKey } from './keys.ts';
 import { readAlgorithmIdentifier, type Scheme } from './scheme.ts';
@@ -72,17 +72,29 @@ export type CertificateFields = Extensions & {
 /** Longer certificates are refused unread. */
 export const MAX_CERTIFICATE = 16_384;
 
-/** The certificate in these octets (DER). Throws an Error that says in plain words why there is none. */
+/**
+ * The certificate in these octets (DER). Throws an Error that says in plain words why there is none. Clients come back:
+ * the certificates read last are remembered by their exact octets, and the same octets give the same object.
+ */
 export function readCertificate(octets: Uint8Array): Certificate {
   if (octets.length > MAX_CERTIFICATE)
     throw new Error(`a certificate of ${octets.length} octets is too long (${MAX_CERTIFICATE} at most)`);
-  const own = octets.slice(); // views of it live as long as the certificate
+  const digest = hash('sha256', octets, 'base64');
+  const known = recent.get(digest);
+  if (known !== undefined) return known;
   try {
-    return read(own);
+    const certificate = Object.freeze(read(octets.slice())); // views of the copy live as long as the certificate
+    recent.set(digest, certificate);
+    const oldest = recent.size > MAX_RECENT ? recent.keys().next().value : undefined;
+    if (oldest !== undefined) recent.delete(oldest);
+    return certificate;
   } catch (error) {
     throw new Error(`not a usable X.509 certificate: ${error instanceof NotDer ? error.message : 'OpenSSL cannot read it'}`);
   }
 }
+
+const recent = new Map<string, Certificate>();
+const MAX_RECENT = 512;
 
 /** All certificates in a PEM text, in its order; other blocks and text between them are passed over. Throws as `readCertificate`. */
 export function readPem(text: string): readonly Certificate[] {
@@ -220,7 +232,7 @@ function read(octets: Uint8Array): Certificate {
     notAfter,
     serial: hex(serial, 64),
     isCa: extensions.isCa,
-    keyHash: new Uint8Array(createHash('sha1').update(spki).digest()),
+    keyHash: new Uint8Array(hash('sha1', spki, 'buffer')),
     eku: extensions.eku,
     fields: {
       ...extensions,

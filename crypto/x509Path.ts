@@ -10,7 +10,7 @@
  * Revocation is not looked at.
  */
 import { webcrypto } from 'node:crypto';
-import type { ICryptoEngine } from 'pkijs';
+import type { ICryptoEngine, Certificate as ParsedCertificate } from 'pkijs';
 import { judgeKey } from './keys.ts';
 import { schemeName, verifyWith } from './scheme.ts';
 import { type Certificate, isSelfIssued, MAX_CHAIN, mayHaveIssued } from './x509.ts';
@@ -34,11 +34,19 @@ export async function validatePath(
   if (anchors.length === 0) return no('no authority is trusted here');
   if (intermediates.length > MAX_INTERMEDIATES)
     return no(`${intermediates.length} intermediate certificates, more than ${MAX_INTERMEDIATES}`);
+  const before = verified.get(leaf)?.find((one) => stillHolds(one, intermediates, anchors, at));
+  if (before !== undefined) return { ok: true, chain: before.chain };
+
   const search = findChains(leaf, intermediates, anchors);
   let first: string | undefined;
   for (const chain of search.chains) {
     const fault = ownFault(chain, at) ?? (await libraryFault(chain, at));
-    if (fault === undefined) return { ok: true, chain };
+    if (fault === undefined) {
+      const from = Math.max(...chain.map((cert) => cert.notBefore));
+      const until = Math.min(...chain.map((cert) => cert.notAfter));
+      verified.set(leaf, [{ chain, from, until }, ...(verified.get(leaf) ?? [])].slice(0, MAX_CHAINS));
+      return { ok: true, chain };
+    }
     first ??= fault;
   }
   return no(first ?? search.why);
@@ -47,6 +55,19 @@ export async function validatePath(
 const no = (why: string): PathVerdict => ({ ok: false, why });
 
 type Chain = readonly Certificate[];
+type Verified = { readonly chain: Chain; readonly from: number; readonly until: number };
+
+/**
+ * A chain that was found good is good for as long as all its certificates are valid: nothing else in the verdict depends
+ * on time. It counts again when everything it is made of is here again. pkijs takes milliseconds, this microseconds.
+ */
+const verified = new WeakMap<Certificate, readonly Verified[]>();
+
+function stillHolds({ chain, from, until }: Verified, intermediates: Chain, anchors: Chain, at: number): boolean {
+  const [anchor, ...others] = chain.toReversed();
+  if (at < from || at > until || anchor === undefined || !anchors.includes(anchor)) return false;
+  return others.slice(0, -1).every((cert) => intermediates.includes(cert) || anchors.includes(cert));
+}
 
 /** All chains from the leaf to an anchor whose signatures hold, or where the nearest one broke off. */
 function findChains(
@@ -57,7 +78,7 @@ function findChains(
   const isAnchor = (cert: Certificate) => anchors.some((anchor) => sameOctets(anchor.der, cert.der));
   const chains: Chain[] = [];
   let why = '';
-  let signatures = MAX_SIGNATURES;
+  let tries = MAX_SIGNATURES;
   const extend = (chain: Chain, last: Certificate): void => {
     if (isAnchor(last)) {
       chains.push(chain);
@@ -68,7 +89,7 @@ function findChains(
     else if (chain.length === MAX_CHAIN) why ||= `a chain of more than ${MAX_CHAIN} certificates`;
     else {
       for (const issuer of issuers) {
-        if (chains.length === MAX_CHAINS || signatures-- <= 0) return;
+        if (chains.length === MAX_CHAINS || tries-- <= 0) return;
         if (isSignedBy(last, issuer)) extend([...chain, issuer], issuer);
         else why ||= `'${last.subject}' is not signed by '${issuer.subject}'`;
       }
@@ -78,10 +99,19 @@ function findChains(
   return { chains, why: why || 'too many certificates to try' };
 }
 
-function isSignedBy({ fields }: Certificate, issuer: Certificate): boolean {
-  if ('why' in fields.scheme || 'why' in judgeKey(issuer.publicKey)) return false;
-  return verifyWith(fields.scheme, issuer.publicKey, fields.tbs, fields.signature);
+/** Each pair is computed once: the search asks, then pkijs asks again. */
+function isSignedBy(cert: Certificate, issuer: Certificate): boolean {
+  const answers = signatures.get(cert) ?? new WeakMap<Certificate, boolean>();
+  signatures.set(cert, answers);
+  const known = answers.get(issuer);
+  if (known !== undefined) return known;
+  const { scheme, tbs, signature } = cert.fields;
+  const usable = !('why' in scheme) && !('why' in judgeKey(issuer.publicKey));
+  const answer = usable && verifyWith(scheme, issuer.publicKey, tbs, signature);
+  answers.set(issuer, answer);
+  return answer;
 }
+const signatures = new WeakMap<Certificate, WeakMap<Certificate, boolean>>();
 
 /** What we check ourselves. */
 function ownFault(chain: Chain, at: number): string | undefined {
@@ -142,8 +172,20 @@ function authorityFault({ isCa, fields }: Certificate, between: Chain): string |
 
 /** What pkijs says against the chain. */
 async function libraryFault(chain: Chain, at: number): Promise<string | undefined> {
-  const pki = await import('pkijs');
-  const known = chain.map((cert) => ({ cert, parsed: pki.Certificate.fromBER(cert.der) }));
+  const pki = await import('pkijs'); // 60 ms at the first certificate instead of at every start
+  const parse = (cert: Certificate): ParsedCertificate => {
+    const before = authorities.get(cert);
+    if (before !== undefined) return before;
+    const parsed = pki.Certificate.fromBER(cert.der);
+    if (cert.isCa) authorities.set(cert, parsed); // large, slow to make, and few
+    return parsed;
+  };
+  let known: readonly { readonly cert: Certificate; readonly parsed: ParsedCertificate }[];
+  try {
+    known = chain.map((cert) => ({ cert, parsed: parse(cert) }));
+  } catch {
+    return `the chain of '${chain[0]?.subject}' holds a certificate that pkijs cannot read`;
+  }
   const engine = new pki.CryptoEngine({ name: 'postern', crypto: webcrypto });
   // The hook that pkijs documents for other engines: it names the issuer by its parsed key, and the signed octets.
   engine.verifyWithPublicKey = (data, _signature, publicKeyInfo) => {
@@ -162,13 +204,15 @@ async function libraryFault(chain: Chain, at: number): Promise<string | undefine
   return verdict.result ? undefined : `the chain of '${chain[0]?.subject}' is refused: ${verdict.resultMessage}`;
 }
 
+const authorities = new WeakMap<Certificate, ParsedCertificate>();
+
 function sameOctets(a: ArrayBuffer | Uint8Array, b: ArrayBuffer | Uint8Array): boolean {
   return Buffer.compare(new Uint8Array(a), new Uint8Array(b)) === 0;
 }
 
 const MAX_INTERMEDIATES = 8;
-/** Signatures tried in one search: a chain needs seven; more is for cross-signed authorities. */
-const MAX_SIGNATURES = 32;
+/** Signatures tried in one search, for a peer that is still nobody: a chain needs seven, the rest is for cross-signed authorities. */
+const MAX_SIGNATURES = 16;
 const MAX_CHAINS = 4;
 /** anyExtendedKeyUsage; TLS server and client; IPsec end system, tunnel, user, IKE; Apple's and Microsoft's IKE intermediate. */
 const PURPOSES: ReadonlySet<string> = new Set([
