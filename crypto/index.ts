@@ -9,8 +9,10 @@ import { nodePrf, nodeSha1 } from './prf.ts';
 export type { Cipher, CryptoBackend, Group, KeyPair, Opener, Prf, Sealer } from './backend.ts';
 export { type CertificateOrder, type Issued, issueCertificate, type KeyType } from './issue.ts';
 export { type KeyKind, keyName, loadPrivateKey, type PrivateKey } from './keys.ts';
+export { knownAnswers } from './knownAnswers.ts';
 export * from './legacy.ts';
 export { constantTimeEqual, Secret } from './secret.ts';
+export { type KnownAnswer, selfTest } from './selftest.ts';
 export { chooseSignature, makeSignature, type SignatureChoice, type SignatureWish, verifySignature } from './sign.ts';
 export { espKeyOctets } from './suite.ts';
 export {
