@@ -14,13 +14,12 @@ export type Terminal = {
   readonly journal: (o?: { readonly file?: string }) => Journal;
 };
 
-/** The terminal of a real process. */
-export const terminalOf = (process: ProcessLike & { readonly stdout: LineStream; readonly stderr: LineStream }): Terminal => ({
-  stdout: process.stdout,
-  stderr: process.stderr,
-  process,
-  journal: openJournal,
-});
+/** The terminal of a real process. A reader that leaves early (`postern help | head`) is no fault. */
+export function terminalOf(process: ProcessLike & { readonly stdout: LineStream; readonly stderr: LineStream }): Terminal {
+  const { stdout, stderr } = process;
+  for (const stream of [stdout, stderr]) stream.on('error', () => undefined);
+  return { stdout, stderr, process, journal: openJournal };
+}
 
 /** Writes whole lines to people. */
 export function say(stream: LineStream, ...lines: readonly string[]): void {

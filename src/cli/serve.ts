@@ -2,7 +2,7 @@
 import type { Config } from '../config/index.ts';
 import { type Daemon, startDaemon, untilSignal } from '../daemon.ts';
 import { type DebugFilter, type Journal, lineWriter } from '../log/index.ts';
-import type { Listener } from '../net/index.ts';
+import { codeOf, type Listener } from '../net/index.ts';
 import { say, type Terminal } from './exit.ts';
 import { takeState } from './state.ts';
 
@@ -35,7 +35,9 @@ export async function serve(o: ServeOptions, journal: Journal, { stdout, process
     throw error;
   }
   const code = untilSignal(process, journal, () => daemon.stop());
-  await state?.listening(daemon.listening);
+  await state?.listening(daemon.listening).catch((error: unknown) => {
+    journal.note('error', `the state directory cannot be written: ${codeOf(error)}`);
+  });
   const words = lineWriter(stdout, 'ike debug', {
     onGone: () => {
       leave();
@@ -52,7 +54,7 @@ export async function serve(o: ServeOptions, journal: Journal, { stdout, process
   leave();
   journal.note('info', 'stopped', { ...daemon.counters(), debugLinesDropped: words.dropped });
   journal.flush();
-  await state?.release();
+  await state?.release().catch(() => undefined); // the next daemon sees that we are gone
   if (exit === 0) say(stdout, 'postern: stopped');
   return exit;
 }

@@ -20,6 +20,8 @@ export type Journal = {
 
 /** Octets that may wait for a slow reader of stderr; then lines are dropped and counted. */
 const BOUND = 1024 * 1024;
+/** How often the last flush waits 0.1 s for a reader: the process must end even when nobody reads. */
+const LAST_TRIES = 5;
 /** Lines of one noisy kind: a burst, then so many a second. Anybody on the Internet can cause these. */
 const BURST = 50;
 const RATE = 10;
@@ -36,7 +38,8 @@ export function openJournal(
 ): Journal {
   const now = o.now ?? (() => performance.now());
   const count = { lines: 0, thinned: 0, dropped: 0 };
-  const own = o.stream === undefined ? ownStream(o.file) : undefined;
+  let lastTries = Number.POSITIVE_INFINITY;
+  const own = o.stream === undefined ? ownStream(o.file, () => lastTries-- > 0) : undefined;
   own?.on('drop', () => {
     count.dropped += 1;
   });
@@ -77,6 +80,7 @@ export function openJournal(
       log[level](printable(fields), message);
     },
     flush() {
+      lastTries = LAST_TRIES;
       try {
         own?.flushSync();
       } catch {
@@ -87,12 +91,13 @@ export function openJournal(
   };
 }
 
-const ownStream = (file: string | undefined) =>
-  destination(
-    file === undefined
-      ? { dest: 2, sync: false, maxLength: BOUND }
-      : { dest: file, append: false, mode: 0o600, sync: false, maxLength: BOUND },
-  );
+const ownStream = (file: string | undefined, retryEAGAIN: () => boolean) =>
+  destination({
+    ...(file === undefined ? { dest: 2 } : { dest: file, append: false, mode: 0o600 }),
+    sync: false,
+    maxLength: BOUND,
+    retryEAGAIN,
+  });
 
 type Bucket = { tokens: number; at: number; left: number };
 
