@@ -24,9 +24,8 @@ if (!existsSync(pinnedNode) && Number(process.versions.node.split('.')[0]) < old
 
 /** Installs exactly what package-lock.json says. No package's own script runs. */
 function install() {
-  say(
-    `${existsSync(installed) ? 'package-lock.json has changed' : 'first run'}: installing the pinned packages (less than a minute)`,
-  );
+  const why = existsSync(installed) ? 'package-lock.json has changed' : 'first run';
+  say(`${why}: installing the pinned packages (less than a minute)`);
   const started = process.hrtime.bigint();
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   const done = spawnSync('npm', args, {

@@ -53,9 +53,8 @@ export function scene(o: SceneOptions): Scene {
   afterEach(async ({ task }) => {
     if (task.result?.state === 'fail') {
       const said = gateway ? [...gateway.debug.slice(seen), ...gateway.process.stderr] : [];
-      console.error(
-        `--- gateway\n${said.slice(-200).join('\n')}\n--- strongSwan\n${(await charon?.log())?.split('\n').slice(-120).join('\n')}`,
-      );
+      const heard = (await charon?.log())?.split('\n') ?? [];
+      console.error(['--- gateway', ...said.slice(-200), '--- strongSwan', ...heard.slice(-120)].join('\n'));
     }
     await charon?.stop();
     charon = undefined;

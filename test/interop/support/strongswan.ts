@@ -44,9 +44,9 @@ export type Charon = {
 };
 
 const plugins =
-  'random nonce openssl gcrypt curve25519 aes sha1 sha2 md5 hmac kdf gcm chapoly ctr cmac xcbc mgf1 pem pkcs1 pkcs8 x509 revocation ' +
-  'constraints pubkey socket-default kernel-libipsec kernel-netlink vici updown eap-identity eap-mschapv2 eap-tls eap-md5 eap-gtc ' +
-  'eap-ttls attr';
+  'random nonce openssl gcrypt curve25519 aes sha1 sha2 md5 hmac kdf gcm chapoly ctr cmac xcbc mgf1 pem pkcs1 pkcs8 x509 ' +
+  'revocation constraints pubkey socket-default kernel-libipsec kernel-netlink vici updown eap-identity eap-mschapv2 eap-tls ' +
+  'eap-md5 eap-gtc eap-ttls attr';
 
 export async function startCharon(o: CharonOptions): Promise<Charon> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-charon-'));
