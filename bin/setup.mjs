@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const lock = join(root, 'package-lock.json');
-const installed = join(root, 'node_modules', '.package-lock.json'); // npm writes it last: it is missing after half an install
+const installed = join(root, 'node_modules', '.package-lock.json'); // npm writes it last: half an install has none
 const pinnedNode = join(root, 'node_modules', '.bin', 'node');
 const oldestNode = 24;
 
@@ -26,33 +26,19 @@ if (!existsSync(pinnedNode) && Number(process.versions.node.split('.')[0]) < old
 function install() {
   const why = existsSync(installed) ? 'package-lock.json has changed' : 'first run';
   say(`${why}: installing the pinned packages (less than a minute)`);
-  const started = process.hrtime.bigint();
+  const started = performance.now();
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const done = spawnSync('npm', args, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, PATH: outerPath() },
-  });
-  if (done.error) {
-    fail(`npm could not be started (${done.error.message})`, "Install npm (Debian: 'apt-get install npm') and try again.");
-  }
+  // npm must not run on the Node inside the folder that it is about to replace.
+  const inside = `${sep}node_modules${sep}.bin`;
+  const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => !folder.endsWith(inside));
+  const env = { ...process.env, PATH: path.join(delimiter) };
+  const done = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env });
+  if (done.error) fail(`npm could not be started (${done.error.message})`, "Install npm ('apt-get install npm') and try again.");
   if (done.status !== 0) {
     const how = done.signal === null ? `exit code ${done.status}` : `signal ${done.signal}`;
-    fail(
-      `'npm ${args.join(' ')}' failed (${how})`,
-      'Its own message is above. Without a network, or behind a proxy, see `npm help config`.',
-    );
+    fail(`'npm ${args.join(' ')}' failed (${how})`, 'Its own message is above; without one, look at the network or the proxy.');
   }
-  say(`installed in ${Math.round(Number(process.hrtime.bigint() - started) / 1e9)} s`);
-}
-
-/** npm must not run on the Node inside the folder that it is about to replace. */
-function outerPath() {
-  const inside = `${sep}node_modules${sep}.bin`;
-  return (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .filter((folder) => !folder.endsWith(inside))
-    .join(delimiter);
+  say(`installed in ${Math.round((performance.now() - started) / 1000)} s`);
 }
 
 function say(words) {
