@@ -48,6 +48,7 @@ export type ClientClaims = {
 };
 
 const LINE = /^([A-Z][A-Z0-9_]*)=(.*)$/s;
+const SECRET = 'REG_PASSWD'; // registration key of the customer's EMS: neither shown nor kept
 const LINE_SHOWN = limits.claimKey + 1 + limits.claimValue;
 
 /**
@@ -64,7 +65,11 @@ export function parseClientClaims(data: Uint8Array): ClientClaims {
       shown.push(`? ${printable(line, LINE_SHOWN)}`);
       continue;
     }
-    shown.push(`${key}=${key === 'REG_PASSWD' ? '(hidden)' : printable(value, limits.claimValue)}`); // the one secret among them
+    if (key === SECRET) {
+      shown.push(`${key}=(hidden)`);
+      continue;
+    }
+    shown.push(`${key}=${printable(value, limits.claimValue)}`);
     if (value.length <= limits.claimValue && !fields.has(key)) fields.set(key, printable(value, limits.claimValue));
   }
   const tags = fields.get('FCTTAGS') === '1';

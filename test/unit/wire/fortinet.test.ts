@@ -50,6 +50,7 @@ describe('FORTICLIENT_CONNECT data', () => {
     expect(data.length).toBe(309);
     const claims = parseClientClaims(data);
     expect(claims).toMatchObject({
+      octets: 309,
       uid: 'F8A6AFF3531843B4972CBDBEEEB30E3C',
       emsSn: 'FCTEMS8826000120',
       emsId: '00000000000000000000000000000000',
@@ -92,7 +93,13 @@ describe('FORTICLIENT_CONNECT data', () => {
   });
 
   it('nothing is nothing', () => {
-    expect(parseClientClaims(unhex(''))).toEqual({ raw: '', fields: new Map(), tags: false });
+    expect(parseClientClaims(unhex(''))).toEqual({ octets: 0, raw: '', fields: new Map(), tags: false });
+  });
+
+  it('the registration key is neither shown nor kept', () => {
+    const claims = parseClientClaims(octets('UID=AB\nREG_PASSWD=hunter2\nFCTTAGS=1\n'));
+    expect(claims.raw).toBe('UID=AB\nREG_PASSWD=(hidden)\nFCTTAGS=1');
+    expect([...claims.fields.keys()]).toEqual(['UID', 'FCTTAGS']);
   });
 
   it('a line that is no field cannot pass for a line of the log', () => {
