@@ -124,19 +124,19 @@ export function chooseChild(offered: readonly Proposal[], wanted: ChildWanted): 
   return { kind: 'none' };
 }
 
-/** Transforms that may be chosen, by type and then by `slot` (id and key length). */
-type Offer = ReadonlyMap<number, ReadonlyMap<number, Transform>>;
+/** Transforms that may be chosen, by type and then by `slot` (id and key length). Here and in mismatch.ts. */
+export type Offer = ReadonlyMap<number, ReadonlyMap<number, Transform>>;
 type Suite = { readonly encr: Transform; readonly integ: Transform | undefined };
 
-const ikeTypes: ReadonlySet<number> = new Set([TransformType.ENCR, TransformType.PRF, TransformType.INTEG, TransformType.DH]);
-const espTypes: ReadonlySet<number> = new Set([TransformType.ENCR, TransformType.INTEG, TransformType.DH, TransformType.ESN]);
-const SMALLEST_SPI = 256; // RFC 4303 §2.1
+export const ikeTypes: ReadonlySet<number> = new Set([TransformType.ENCR, TransformType.PRF, TransformType.INTEG, TransformType.DH]);
+export const espTypes: ReadonlySet<number> = new Set([TransformType.ENCR, TransformType.INTEG, TransformType.DH, TransformType.ESN]);
+const SMALLEST_SPI = 256; // RFC 4303 §2.1: those below are reserved
 
 /**
  * §3.3.6: a type that this protocol does not know makes the whole proposal unacceptable; a transform with an attribute that is
  * not known only itself. One pass, so that the largest offer that can be decoded costs no more than its length.
  */
-function readOffer({ transforms }: Proposal, types: ReadonlySet<number>): Offer | undefined {
+export function readOffer({ transforms }: Proposal, types: ReadonlySet<number>): Offer | undefined {
   const offer = new Map<number, Map<number, Transform>>();
   for (const transform of transforms) {
     if (!types.has(transform.type)) return undefined;
@@ -148,7 +148,7 @@ function readOffer({ transforms }: Proposal, types: ReadonlySet<number>): Offer 
   return offer;
 }
 
-const slot = (id: number, keyLength: number): number => id * 0x10000 + keyLength;
+export const slot = (id: number, keyLength: number): number => id * 0x10000 + keyLength;
 
 const find = (offer: Offer, type: number, id: number, keyLength = 0): Transform | undefined =>
   offer.get(type)?.get(slot(id, keyLength));
@@ -227,7 +227,8 @@ function pickEsn(offer: Offer, policy: ChildWanted['esn']): Pick<{ readonly on: 
   return { on: false, transform: no };
 }
 
-function espSpi({ protocol, spi }: Proposal): number | undefined {
+/** The SPI of a proposal for ESP; undefined when it is for something else, or the SPI a reserved one. */
+export function espSpi({ protocol, spi }: Proposal): number | undefined {
   if (protocol !== Protocol.ESP || spi.length !== 4) return undefined;
   const value = new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0);
   return value < SMALLEST_SPI ? undefined : value;
