@@ -75,7 +75,7 @@ export class Engine {
       slab: new Slab(),
       leases: new Leases(profiles, settings.leaseLinger),
       admission: new AdmissionControl(settings),
-      cookies: new Cookies(random),
+      cookies: new Cookies(random, o.clocks.now),
       suites: new Suites(),
       clocks: o.clocks,
       debug: o.debug === true,

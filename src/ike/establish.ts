@@ -9,7 +9,7 @@ import { authAfterEap, gatewayAuth } from './auth.ts';
 import { type ChildOutcome, lifetime, makeChild, spiText } from './child.ts';
 import { type Env, refuse, type Step } from './exchange.ts';
 import type { Lease } from './leases.ts';
-import { answerConfig, wantsFamilies } from './modecfg.ts';
+import { answerConfig, type Note, wantsFamilies } from './modecfg.ts';
 import { sayConfig, selectorText } from './narrate.ts';
 import type { ChildSa, Established, SaAt, Standing } from './sa.ts';
 
@@ -41,8 +41,8 @@ export function establish(sa: SaAt<'at-gate'>, standing: Standing, env: Env): St
   };
   const identity: Payload = { kind: 'IDr', ...sa.IDr };
   const head = [identity, ...own.payloads];
-  if (first.proposals === undefined) return opened(sa, established, head, undefined, env); // RFC 6023: childless
-  if (leases.failed !== undefined) return opened(sa, established, [...head, notify(leases.failed)], undefined, env); // §2.19, §4 of field lessons: never a duplicate lease
+  if (first.proposals === undefined) return opened(sa, established, head, undefined, [], env); // RFC 6023: childless
+  if (leases.failed !== undefined) return opened(sa, established, [...head, notify(leases.failed)], undefined, [], env); // §2.19, §4 of field lessons: never a duplicate lease
   env.say('sa', phrases.creatingChild);
   const outcome = makeChild(
     {
@@ -64,7 +64,7 @@ export function establish(sa: SaAt<'at-gate'>, standing: Standing, env: Env): St
   );
   const cp = leases.payload === undefined ? [] : [leases.payload];
   const tail = outcome.kind === 'made' ? outcome.payloads : [outcome.notify];
-  return opened(sa, established, [...head, ...(outcome.kind === 'made' ? cp : []), ...tail], outcome, env);
+  return opened(sa, established, [...head, ...(outcome.kind === 'made' ? cp : []), ...tail], outcome, leases.notes ?? [], env);
 }
 
 /** INITIAL_CONTACT (§2.4) and `enforce-unique-id`; both believed only now, from an authenticated peer. */
@@ -99,6 +99,7 @@ type Leases = {
   readonly lease4: Lease | undefined;
   readonly lease6: Lease | undefined;
   readonly payload?: Payload;
+  readonly notes?: readonly Note[];
   readonly failed?: 'INTERNAL_ADDRESS_FAILURE' | 'FAILED_CP_REQUIRED';
 };
 
@@ -135,8 +136,8 @@ function takeLeases({ profile, first, proof }: SaAt<'at-gate'>, env: Env): Lease
   const [lease4, lease6] = [take(4), take(6)];
   if (modeCfg.assign && lease4 === undefined && lease6 === undefined) return { ...none, failed: 'INTERNAL_ADDRESS_FAILURE' };
   const { attributes, notes } = answerConfig(first.cp, modeCfg, { ipv4: lease4?.address, ipv6: lease6?.address }, env.config.system.version);
-  sayConfig(env, notes);
-  return { lease4, lease6, payload: { kind: 'CP', cfgType: 2, attributes } };
+  sayConfig(env, notes, 'request');
+  return { lease4, lease6, notes, payload: { kind: 'CP', cfgType: 2, attributes } };
 }
 
 /** Puts the established SA together with its child, and tells FortiOS' story of it. */
@@ -145,6 +146,7 @@ function opened(
   base: Established,
   payloads: readonly Payload[],
   outcome: ChildOutcome | undefined,
+  notes: readonly Note[],
   env: Env,
 ): Step {
   env.say('sa', phrases.preparingAuth);
@@ -158,6 +160,7 @@ function opened(
   env.say('sa', phrases.peerRoute, base.profile.modeCfg !== undefined);
   env.tell({ kind: 'established', suite: basis.suite.text, method: base.proof.method });
   if (outcome?.kind !== 'made') return { kind: 'reply', to: base, payloads };
+  sayConfig(env, notes, 'reply');
   sayInstalled(outcome.child, env);
   if (address !== undefined) env.say('gateway', phrases.tunnelUp, addressText(address.address));
   if (base.client?.uid !== undefined)

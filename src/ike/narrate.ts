@@ -3,7 +3,7 @@ import type { Phase2, Profile } from '../config/index.ts';
 import * as phrases from '../log/phrases/index.ts';
 import { addressText, type Proposal, Protocol, TransformType, type TrafficSelector } from '../wire/index.ts';
 import type { Where } from './exchange.ts';
-import type { Note } from './modecfg.ts';
+import { type Note, noteText } from './modecfg.ts';
 import { fortiTransform } from './names.ts';
 import type { ChildChoice } from './negotiate.ts';
 
@@ -82,9 +82,10 @@ export function sayOurChild(env: Teller, where: Where, phase2: Phase2): void {
   }
 }
 
-/** What the configuration payload was asked and answers, in the order of its attributes. */
-export function sayConfig(env: Teller, notes: readonly Note[]): void {
-  for (const note of notes) env.say('sa', phrases.modeCfg, note.text);
+/** What the configuration payload was asked (before the child SA), or what it answers (after it): FortiOS' order. */
+export function sayConfig(env: Teller, notes: readonly Note[], when: Note['when']): void {
+  if (!env.debug) return;
+  for (const note of notes) if (note.when === when) env.say('sa', phrases.modeCfg, noteText(note));
 }
 
 function sayProposal(env: Teller, where: Where, { number, transforms }: Proposal, kind: 'IKE' | 'ESP'): void {
