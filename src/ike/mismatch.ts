@@ -3,7 +3,19 @@
  * configured proposal. Bounded whatever is offered. The choice itself is negotiate.ts (RFC 7296 §2.7, §3.3.6).
  */
 import type { EspProposal, IkeProposal } from '../../crypto/index.ts';
-import { DhGroup, Encr, Esn, equal, Integ, type Proposal, Protocol, protocolName, type Transform, TransformType, unhex } from '../wire/index.ts';
+import {
+  DhGroup,
+  Encr,
+  Esn,
+  equal,
+  Integ,
+  type Proposal,
+  Protocol,
+  protocolName,
+  type Transform,
+  TransformType,
+  unhex,
+} from '../wire/index.ts';
 import { fortiName, fortiTypeName } from './names.ts';
 import { espSpi, espTypes, ikeTypes, type Offer, readOffer, slot as slotKey } from './negotiate.ts';
 
@@ -48,7 +60,11 @@ const VALUES_SHOWN = 8;
  * @param wanted the profiles that were asked, in order
  * @param vendorIds vendor IDs of the peer
  */
-export function explain(offered: readonly Proposal[], wanted: readonly WantedIke[], vendorIds: readonly Uint8Array[]): readonly string[] {
+export function explain(
+  offered: readonly Proposal[],
+  wanted: readonly WantedIke[],
+  vendorIds: readonly Uint8Array[],
+): readonly string[] {
   const lines = linesOf(offered, mismatches(offered, wanted));
   const hint = windowsHint(offered, wanted, vendorIds);
   return hint === undefined ? lines : [...lines, hint];
@@ -89,7 +105,9 @@ export function childMismatches(
 
 /** True when one of the vendor IDs is Windows' own. */
 export function isWindows(vendorIds: readonly Uint8Array[]): boolean {
-  return vendorIds.some((id) => microsoft.some((known) => id.length >= known.length && equal(id.subarray(0, known.length), known)));
+  return vendorIds.some((id) =>
+    microsoft.some((known) => id.length >= known.length && equal(id.subarray(0, known.length), known)),
+  );
 }
 
 /** What the built-in client sends; the first and the last are followed by a version of four octets. */
@@ -131,15 +149,24 @@ function mismatchOf(proposal: Proposal, suites: readonly Suite[], protocol: numb
   if (foreign !== undefined || offer === undefined)
     return { ...base, kind: 'foreign', type: 0, text: `proposal ${proposal.number}: ${foreign ?? ''}` };
   const nearest = nearestOf(offer, suites);
-  if (nearest === undefined) return { ...base, kind: 'foreign', type: 0, text: `proposal ${proposal.number}: no proposal is configured` };
+  if (nearest === undefined)
+    return { ...base, kind: 'foreign', type: 0, text: `proposal ${proposal.number}: no proposal is configured` };
   const alone = nearest.slots.find(({ type }) => !suites.some((suite) => slotsOf(suite, type).some((slot) => fits(offer, slot))));
   const failed = alone ?? nearest.slots.find((slot) => !fits(offer, slot));
   if (failed === undefined) return undefined;
   const { type } = failed;
   const there = proposal.transforms.filter((t) => t.type === type);
   const kind = alone === undefined ? 'together' : there.length === 0 ? 'missing' : 'type';
-  const accepted = alone === undefined ? failed.accepted : distinct(suites.flatMap((suite) => slotsOf(suite, type)).flatMap((s) => s.accepted));
-  const found = { proposal: proposal.number, kind, type, offered: there, accepted, nearest: { word: nearest.word, name: nearest.name } } as const;
+  const accepted =
+    alone === undefined ? failed.accepted : distinct(suites.flatMap((suite) => slotsOf(suite, type)).flatMap((s) => s.accepted));
+  const found = {
+    proposal: proposal.number,
+    kind,
+    type,
+    offered: there,
+    accepted,
+    nearest: { word: nearest.word, name: nearest.name },
+  } as const;
   return { ...found, text: textOf(found, suites, protocol) };
 }
 
@@ -208,8 +235,14 @@ function linesOf(offered: readonly Proposal[], found: readonly Mismatch[]): read
 }
 
 /** The commonest refusal of all: Windows as it comes offers group 2 and nothing else. */
-function windowsHint(offered: readonly Proposal[], wanted: readonly WantedIke[], vendorIds: readonly Uint8Array[]): string | undefined {
-  const groups = offered.flatMap(({ transforms }) => transforms.flatMap(({ type, id }) => (type === TransformType.DH ? [id] : [])));
+function windowsHint(
+  offered: readonly Proposal[],
+  wanted: readonly WantedIke[],
+  vendorIds: readonly Uint8Array[],
+): string | undefined {
+  const groups = offered.flatMap(({ transforms }) =>
+    transforms.flatMap(({ type, id }) => (type === TransformType.DH ? [id] : [])),
+  );
   if (!isWindows(vendorIds) || groups.length === 0 || groups.some((id) => id !== DhGroup.MODP_1024)) return undefined;
   const has = (id: number) => wanted.some((one) => one.groups.includes(id));
   const names = [

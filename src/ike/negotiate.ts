@@ -128,8 +128,18 @@ export function chooseChild(offered: readonly Proposal[], wanted: ChildWanted): 
 export type Offer = ReadonlyMap<number, ReadonlyMap<number, Transform>>;
 type Suite = { readonly encr: Transform; readonly integ: Transform | undefined };
 
-export const ikeTypes: ReadonlySet<number> = new Set([TransformType.ENCR, TransformType.PRF, TransformType.INTEG, TransformType.DH]);
-export const espTypes: ReadonlySet<number> = new Set([TransformType.ENCR, TransformType.INTEG, TransformType.DH, TransformType.ESN]);
+export const ikeTypes: ReadonlySet<number> = new Set([
+  TransformType.ENCR,
+  TransformType.PRF,
+  TransformType.INTEG,
+  TransformType.DH,
+]);
+export const espTypes: ReadonlySet<number> = new Set([
+  TransformType.ENCR,
+  TransformType.INTEG,
+  TransformType.DH,
+  TransformType.ESN,
+]);
 const SMALLEST_SPI = 256; // RFC 4303 §2.1: those below are reserved
 
 /**
