@@ -16,16 +16,19 @@ type Versioned = { readonly version: number; readonly secret: Secret };
 export class Cookies {
   readonly #random: (octets: number) => Uint8Array;
   readonly #prf: Prf;
-  #current: Versioned | undefined;
+  #current: Versioned;
   #previous: Versioned | undefined;
-  #since = 0;
+  #since: number;
 
-  /** `random` gives that many octets. */
-  constructor(random: (octets: number) => Uint8Array) {
+  /** `random` gives that many octets; `now`: monotonic ms. */
+  constructor(random: (octets: number) => Uint8Array, now: number) {
     const prf = prfOf(PrfId.HMAC_SHA2_256);
     if (prf === undefined) throw new RangeError('no HMAC-SHA-256');
     this.#random = random;
     this.#prf = prf;
+    this.#since = now;
+    // A random first version: a cookie from before a restart most often fails at its first octet.
+    this.#current = { version: random(1)[0] ?? 0, secret: Secret.of(random(32)) };
   }
 
   /** 33 octets of COOKIE data. `address`: 4 or 16 octets; `now`: monotonic ms. */
@@ -51,18 +54,15 @@ export class Cookies {
 
   #rotate(now: number): Versioned {
     const age = now - this.#since;
-    const current = this.#current;
-    if (current !== undefined && age < COOKIE_ROTATION) return current;
+    if (age < COOKIE_ROTATION) return this.#current;
     this.#previous?.secret.wipe();
-    this.#previous = current;
+    this.#previous = this.#current;
     if (age >= 2 * COOKIE_ROTATION) {
-      this.#previous?.secret.wipe();
+      this.#previous.secret.wipe();
       this.#previous = undefined; // nobody asked for so long that what it made is over
     }
     this.#since = now;
-    // A random first version: a cookie from before a restart most often fails at its first octet.
-    const version = current === undefined ? (this.#random(1)[0] ?? 0) : (current.version + 1) & 0xff;
-    this.#current = { version, secret: Secret.of(this.#random(32)) };
+    this.#current = { version: (this.#current.version + 1) & 0xff, secret: Secret.of(this.#random(32)) };
     return this.#current;
   }
 }
