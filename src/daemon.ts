@@ -7,11 +7,11 @@ import type { Config, Profile } from './config/index.ts';
 import { answers } from './daemon/answers.ts';
 import { Pump } from './daemon/pump.ts';
 import { openRecords } from './daemon/records.ts';
-import { selfCheck } from './daemon/selfCheck.ts';
 import { type Clocks, Engine } from './ike/index.ts';
 import { DebugStream, type Journal } from './log/index.ts';
 import { type Datagram, type Listener, openUdp, type UdpPort } from './net/index.ts';
 
+export { selfCheck } from './daemon/selfCheck.ts';
 export { EXIT_FAULT, type ProcessLike, untilSignal } from './daemon/signals.ts';
 
 export type DaemonOptions = {
@@ -46,7 +46,6 @@ const LOOK = 20;
  */
 export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const { journal, config } = o;
-  selfCheck(journal);
   const records = await openRecords(o, journal);
   const engine = new Engine({
     config,
