@@ -2,7 +2,7 @@
  * AUTH signatures (RFC 7296 §2.15): which method and scheme a key and a peer agree on, making and verifying them.
  *
  *   method 1        RSA PKCS #1 v1.5 with SHA-1 (§3.8)
- *   methods 9-11    ECDSA on P-256, P-384, P-521 with SHA-256, -384, -512; the data is r | s, each as long as the curve (RFC 4754)
+ *   methods 9-11    ECDSA on P-256, P-384, P-521 with SHA-256, -384, -512 (RFC 4754): r | s, each as long as the curve
  *   method 14       | ASN.1 length (1) | AlgorithmIdentifier | signature |  (RFC 7427 §3); EdDSA by RFC 8420
  */
 import { DerReader, Tag } from './asn1.ts';
@@ -143,7 +143,8 @@ function isPairOfIntegers(data: Uint8Array): boolean {
   }
 }
 const BARE =
-  'the AUTH data is a bare signature without AlgorithmIdentifier (RFC 7427 §3): a fault of FortiClient 7.4.4 and 7.4.5, update it or use a pre-shared key';
+  'the AUTH data is a bare signature without AlgorithmIdentifier (RFC 7427 §3): ' +
+  'a fault of FortiClient 7.4.4 and 7.4.5, update it or use a pre-shared key';
 
 /** How many octets a signature has, where the scheme fixes it. */
 function signatureOctets(scheme: Scheme, bits: number): number | undefined {

@@ -96,7 +96,7 @@ export function readCertificate(octets: Uint8Array): Certificate {
 const recent = new Map<string, Certificate>();
 const MAX_RECENT = 512;
 
-/** All certificates in a PEM text, in its order; other blocks and text between them are passed over. Throws as `readCertificate`. */
+/** All certificates in a PEM text, in its order; whatever else it holds is passed over. Throws as `readCertificate`. */
 export function readPem(text: string): readonly Certificate[] {
   if (text.length > MAX_PEM) throw new Error(`a text of ${text.length} characters is too long for certificates`);
   const blocks = [...text.matchAll(/-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END /g)];

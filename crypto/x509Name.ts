@@ -7,7 +7,7 @@
  */
 import { type Der, DerReader, NotDer, oidText, Tag } from './asn1.ts';
 
-/** One `type = value` of a name; `text` is undefined when the value is no string. `joined`: it shares its RDN with the one before. */
+/** One `type = value` of a name; `text` is undefined when the value is no string. `joined`: in one RDN with the one before. */
 export type Attribute = {
   readonly type: string;
   readonly text: string | undefined;

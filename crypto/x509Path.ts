@@ -196,7 +196,7 @@ async function libraryFault(chain: Chain, at: number): Promise<string | undefine
   const parsed = known.map((pair) => pair.parsed);
   const validation = new pki.CertificateChainValidationEngine({
     trustedCerts: parsed.slice(-1),
-    certs: parsed.slice(0, -1).reverse(), // the leaf last
+    certs: parsed.length === 1 ? parsed : parsed.slice(0, -1).reverse(), // the leaf last
     checkDate: new Date(at * 1000),
   });
   // Its type lacks members that Node's newest WebCrypto has and that nothing here calls.
@@ -211,7 +211,7 @@ function sameOctets(a: ArrayBuffer | Uint8Array, b: ArrayBuffer | Uint8Array): b
 }
 
 const MAX_INTERMEDIATES = 8;
-/** Signatures tried in one search, for a peer that is still nobody: a chain needs seven, the rest is for cross-signed authorities. */
+/** Signatures tried in one search, for a peer that is still nobody: a chain needs seven, cross-signed authorities more. */
 const MAX_SIGNATURES = 16;
 const MAX_CHAINS = 4;
 /** anyExtendedKeyUsage; TLS server and client; IPsec end system, tunnel, user, IKE; Apple's and Microsoft's IKE intermediate. */

@@ -1,12 +1,12 @@
 /**
  * The EAP server (RFC 3748) as a value and two functions. It knows nothing of IKE: packets in, packets out.
  *
- *   identity ──► offered ──► running ──► success        offered: the method's first request is out; a Nak may still change
- *                 │  ▲          │                                 the method
- *                 └──┘ Nak      └──► rejected ──► failure
+ *   identity ──► offered ──► running ──► success        offered: the method's first request is out; a Nak may change the method
+ *                 │  ▲ └───► rejected ──► failure       running: the client is proven, rejected: it is told that it failed
+ *                 └──┘ Nak
  *
- * An authenticator discards what does not answer its outstanding request (RFC 3748 §4.1); what answers it wrongly ends in Failure.
- * There are no retries: an IKE SA is worth one attempt.
+ * An authenticator discards what does not answer its outstanding request (RFC 3748 §4.1); what answers it wrongly ends in
+ * Failure. There are no retries: an IKE SA is worth one attempt.
  */
 import type { Secret } from '../../crypto/secret.ts';
 import {
@@ -129,8 +129,8 @@ function readResponse(octets: Uint8Array): Response | string {
 }
 
 /**
- * The types that a Nak asks for: legacy (RFC 3748 §5.3.1, an octet each) or expanded (RFC 3748 §5.3.2, eight octets each, of which we know
- * those of the IETF). Zero, "no alternative", is not among them.
+ * The types that a Nak asks for: legacy (RFC 3748 §5.3.1, an octet each) or expanded (§5.3.2 there, eight octets each, of
+ * which we know those of the IETF). Zero, "no alternative", is not among them.
  */
 function readNak({ type, data }: Response): readonly number[] | undefined {
   if (type === EapType.NAK) return Array.from(data.subarray(0, MAX_WANTED)).filter((wanted) => wanted !== 0);
