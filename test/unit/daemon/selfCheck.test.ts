@@ -26,8 +26,13 @@ describe('the self-check at start', () => {
 
   it('an algorithm that lies is a reason not to start', () => {
     const { journal } = bench();
-    expect(() => selfCheck(journal, { ...nodeBackend, sha1: () => new Uint8Array(20) }, answers)).toThrow(
-      /wrong answers: .*wrong digest/,
-    );
+    const liar: typeof nodeBackend = {
+      ...nodeBackend,
+      prf: (id) => {
+        const prf = nodeBackend.prf(id);
+        return prf && { ...prf, mac: () => new Uint8Array(prf.keyOctets) };
+      },
+    };
+    expect(() => selfCheck(journal, liar, answers)).toThrow(/wrong answers: .*wrong extracted key/);
   });
 });
