@@ -22,6 +22,7 @@ export function establish(sa: SaAt<'at-gate'>, standing: Standing, env: Env): St
 
   const instance = env.instance(profile.name);
   const client = first.claims?.given(proof);
+  if (first.proposals !== undefined) env.say('sa', phrases.creatingChild);
   const leases = takeLeases(sa, env);
   const { soft, hard } = lifetime(profile.keylife, env.now, env.random(1)[0] ?? 0);
   const established: Established = {
@@ -43,7 +44,6 @@ export function establish(sa: SaAt<'at-gate'>, standing: Standing, env: Env): St
   const head = [identity, ...own.payloads];
   if (first.proposals === undefined) return opened(sa, established, head, undefined, [], env); // RFC 6023: childless
   if (leases.failed !== undefined) return opened(sa, established, [...head, notify(leases.failed)], undefined, [], env); // §2.19, §4 of field lessons: never a duplicate lease
-  env.say('sa', phrases.creatingChild);
   const outcome = makeChild(
     {
       basis,
@@ -158,7 +158,6 @@ function opened(
   env.say('gateway', phrases.addedTunnel, peer);
   env.say('sa', phrases.established, basis.SPIi, basis.SPIr);
   env.say('sa', phrases.peerRoute, base.profile.modeCfg !== undefined);
-  env.tell({ kind: 'established', suite: basis.suite.text, method: base.proof.method });
   if (outcome?.kind !== 'made') return { kind: 'reply', to: base, payloads };
   sayConfig(env, notes, 'reply');
   sayInstalled(outcome.child, env);

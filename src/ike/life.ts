@@ -44,6 +44,8 @@ export class Life {
       table.forgetInit(slot);
       table.addKey(sa.proof.key, slot);
       slot.lastIn = this.#world.clocks.now;
+      const event = { kind: 'established', suite: sa.basis.suite.text, method: sa.proof.method } as const;
+      this.#world.out.push({ do: 'tell', event: { ...event, ...subjectOf(slot, sa.instance) } });
     }
     this.schedule(slot);
   }

@@ -152,9 +152,10 @@ function common(ts: RangeSelector, range: SelectorRange): RangeSelector | undefi
   const protocol = ts.protocol === 0 ? range.protocol : ts.protocol;
   if (range.protocol !== 0 && range.protocol !== protocol) return undefined;
   const ports = commonPorts(ts, range);
-  const start = compare(ts.start, range.start) < 0 ? range.start : ts.start;
-  const end = compare(ts.end, range.end) > 0 ? range.end : ts.end;
-  if (ports === undefined || compare(start, end) > 0) return undefined;
+  if (ports === undefined || compare(ts.start, range.end) > 0 || compare(range.start, ts.end) > 0) return undefined;
+  // What the peer sent is a view of its datagram: the answer lives as long as the SA and must not hold on to that.
+  const start = compare(ts.start, range.start) > 0 ? ts.start.slice() : range.start;
+  const end = compare(ts.end, range.end) < 0 ? ts.end.slice() : range.end;
   return { type: ts.type, protocol, ...ports, start, end };
 }
 

@@ -1,8 +1,17 @@
 /** What all SAs of an engine share: configuration, clocks, random, leases, tables, and the way out. */
-import { cipher as cipherOf, type Group, group as groupOf, type KeyPair, prf as prfOf } from '../../crypto/index.ts';
+import {
+  cipher as cipherOf,
+  espProposalWords,
+  type Group,
+  group as groupOf,
+  ikeProposalWords,
+  type KeyPair,
+  parseEspProposal,
+  parseIkeProposal,
+  prf as prfOf,
+} from '../../crypto/index.ts';
 import type { Config } from '../config/index.ts';
 import type { AdmissionControl, Cookies } from './cookie.ts';
-import { fortiName } from './names.ts';
 import type { Leases } from './leases.ts';
 import type { IkeChoice } from './negotiate.ts';
 import type { Outbox } from './outbox.ts';
@@ -33,6 +42,22 @@ export type World = {
   lastChild: number;
 };
 
+const CHACHA20_POLY1305 = 28;
+
+/** FortiOS' words of suites, found by their numbers. */
+const ikeWords = new Map(
+  ikeProposalWords.flatMap((word) => {
+    const p = parseIkeProposal(word);
+    return p === undefined || 'unserved' in p ? [] : [[`${p.encr}/${p.keyLength}/${p.integ}/${p.prf}`, word] as const];
+  }),
+);
+const espWords = new Map(
+  espProposalWords.flatMap((word) => {
+    const p = parseEspProposal(word);
+    return p === undefined || 'unserved' in p ? [] : [[`${p.encr}/${p.keyLength}/${p.integ}`, word] as const];
+  }),
+);
+
 /** One object for each combination of algorithms in use: thousands of SAs share it. */
 export class Suites {
   readonly #ike = new Map<string, Suite>();
@@ -44,7 +69,8 @@ export class Suites {
     if (there !== undefined) return there;
     const [cipher, prf] = [cipherOf(encr, keyLength, integ), prfOf(prfId)];
     if (cipher === undefined || prf === undefined) throw new RangeError(`suite ${key} was chosen and is not there`); // a fault
-    const made = { cipher, prf, group, text: `${cipher.name} ${prf.name} ${groupOf(group)?.name ?? group}` };
+    const word = ikeWords.get(`${cipher.encr}/${cipher.keyLength}/${integ}/${prfId}`) ?? `${cipher.name}-${prf.name}`;
+    const made = { cipher, prf, group, text: `${word} ${groupOf(group)?.name ?? group}` };
     this.#ike.set(key, made);
     return made;
   }
@@ -53,7 +79,8 @@ export class Suites {
     const key = `${encr}/${keyLength}/${integ}/${esn}/${group}`;
     const there = this.#esp.get(key);
     if (there !== undefined) return there;
-    const parts = [fortiName(1, encr, keyLength), ...(integ === 0 ? [] : [fortiName(3, integ, 0)]), ...(esn ? ['ESN'] : [])];
+    const bits = encr === CHACHA20_POLY1305 ? 0 : keyLength; // some peers write its 256 bits, FortiOS' word has none
+    const parts = [espWords.get(`${encr}/${bits}/${integ}`) ?? key, ...(esn ? ['esn'] : [])];
     const pfs = group === undefined ? [] : [groupOf(group)?.name ?? `${group}`];
     const made = { encr, keyLength, integ, esn, group, text: [...parts, ...pfs].join(' ') };
     this.#esp.set(key, made);
