@@ -14,7 +14,10 @@ export type KeyType = 'rsa2048' | 'rsa3072' | 'rsa4096' | 'p256' | 'p384' | 'p52
 export type Issued = { readonly certificate: string; readonly key: string };
 
 export type CertificateOrder = {
-  /** Pairs from the most significant: `[['O', 'Example'], ['CN', 'laptop']]`; a type is a short name or an object identifier. */
+  /**
+   * Pairs from the most significant: `[['O', 'Example'], ['CN', 'laptop']]`. A type is a short name or an object
+   * identifier; with a plus in front it joins the pair before.
+   */
   readonly subject: readonly (readonly [type: string, value: string])[];
   /** Who signs; absent: self-signed. */
   readonly issuer?: Issued;
@@ -178,12 +181,16 @@ function subtrees(n: number, trees: Subtrees | undefined): readonly Uint8Array[]
 }
 
 function nameDer(pairs: CertificateOrder['subject']): Uint8Array {
-  const rdns = pairs.map(([type, value]) => {
-    const id = TYPES[type] ?? type;
-    const tag = type === 'C' ? Tag.printableString : id === EMAIL_ADDRESS ? Tag.ia5String : Tag.utf8String;
-    return der(Tag.set, sequence(oid(id), der(tag, new TextEncoder().encode(value))));
-  });
-  return sequence(...rdns);
+  const rdns: Uint8Array[][] = [];
+  for (const [type, value] of pairs) {
+    const short = type.replace(/^\+/, '');
+    const id = TYPES[short] ?? short;
+    const tag = short === 'C' ? Tag.printableString : id === EMAIL_ADDRESS ? Tag.ia5String : Tag.utf8String;
+    const pair = sequence(oid(id), der(tag, new TextEncoder().encode(value)));
+    if (type === short) rdns.push([pair]);
+    else rdns.at(-1)?.push(pair);
+  }
+  return sequence(...rdns.map((set) => der(Tag.set, ...set.sort(Buffer.compare))));
 }
 
 const TYPES: Readonly<Record<string, string>> = {

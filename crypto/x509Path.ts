@@ -90,8 +90,9 @@ function findChains(
     else {
       for (const issuer of issuers) {
         if (chains.length === MAX_CHAINS || tries-- <= 0) return;
-        if (isSignedBy(last, issuer)) extend([...chain, issuer], issuer);
-        else why ||= `'${last.subject}' is not signed by '${issuer.subject}'`;
+        const fault = signatureFault(last, issuer);
+        if (fault === undefined) extend([...chain, issuer], issuer);
+        else why ||= fault;
       }
     }
   };
@@ -100,18 +101,23 @@ function findChains(
 }
 
 /** Each pair is computed once: the search asks, then pkijs asks again. */
-function isSignedBy(cert: Certificate, issuer: Certificate): boolean {
-  const answers = signatures.get(cert) ?? new WeakMap<Certificate, boolean>();
+function signatureFault(cert: Certificate, issuer: Certificate): string | undefined {
+  const answers = signatures.get(cert) ?? new WeakMap<Certificate, { readonly why: string | undefined }>();
   signatures.set(cert, answers);
-  const known = answers.get(issuer);
-  if (known !== undefined) return known;
-  const { scheme, tbs, signature } = cert.fields;
-  const usable = !('why' in scheme) && !('why' in judgeKey(issuer.publicKey));
-  const answer = usable && verifyWith(scheme, issuer.publicKey, tbs, signature);
+  const answer = answers.get(issuer) ?? { why: checkSignature(cert, issuer) };
   answers.set(issuer, answer);
-  return answer;
+  return answer.why;
 }
-const signatures = new WeakMap<Certificate, WeakMap<Certificate, boolean>>();
+const signatures = new WeakMap<Certificate, WeakMap<Certificate, { readonly why: string | undefined }>>();
+
+function checkSignature({ subject, fields }: Certificate, issuer: Certificate): string | undefined {
+  const { scheme, tbs, signature } = fields;
+  if ('why' in scheme) return `'${subject}' is signed in a way that is not accepted: ${scheme.why}`;
+  const key = judgeKey(issuer.publicKey);
+  if ('why' in key) return `'${issuer.subject}' has an unusable key: ${key.why}`;
+  const right = verifyWith(scheme, issuer.publicKey, tbs, signature);
+  return right ? undefined : `'${subject}' is not signed by '${issuer.subject}'`;
+}
 
 /** What we check ourselves. */
 function ownFault(chain: Chain, at: number): string | undefined {
@@ -121,9 +127,9 @@ function ownFault(chain: Chain, at: number): string | undefined {
       keyFault(cert, i === chain.length - 1) ??
       (i === 0 ? leafFault(cert) : authorityFault(cert, chain.slice(1, i)));
     if (fault !== undefined) return `'${cert.subject}' ${fault}`;
-    for (const below of i === 0 ? [] : chain.slice(0, i)) {
-      if (cert.fields.constraints === undefined || (below !== chain[0] && isSelfIssued(below))) continue; // §6.1.3 (b)
-      const name = constraintFault(below, cert.fields.constraints);
+    // Self-issued authorities are not excepted, unlike in §6.1.3 (b): pkijs does not except them either.
+    for (const below of chain.slice(0, i)) {
+      const name = cert.fields.constraints === undefined ? undefined : constraintFault(below, cert.fields.constraints);
       if (name !== undefined) return `'${below.subject}' breaks the name constraints of '${cert.subject}': ${name}`;
     }
   }
@@ -143,7 +149,6 @@ function keyFault({ publicKey, fields }: Certificate, isLast: boolean): string |
   const [unknown] = fields.unknownCritical;
   if (unknown !== undefined) return `has a critical extension that is not known here: ${unknown}`;
   if (isLast) return undefined;
-  if ('why' in fields.scheme) return `is signed in a way that is not accepted: ${fields.scheme.why}`;
   return 'hash' in fields.scheme && fields.scheme.hash === 'sha1'
     ? `is signed with ${schemeName(fields.scheme)}, which proves nothing any more`
     : undefined;
@@ -191,7 +196,9 @@ async function libraryFault(chain: Chain, at: number): Promise<string | undefine
   engine.verifyWithPublicKey = (data, _signature, publicKeyInfo) => {
     const signed = known.find(({ parsed }) => sameOctets(parsed.tbsView, data));
     const issuer = known.find(({ parsed }) => parsed.subjectPublicKeyInfo === publicKeyInfo);
-    return Promise.resolve(signed !== undefined && issuer !== undefined && isSignedBy(signed.cert, issuer.cert));
+    return Promise.resolve(
+      signed !== undefined && issuer !== undefined && signatureFault(signed.cert, issuer.cert) === undefined,
+    );
   };
   const parsed = known.map((pair) => pair.parsed);
   const validation = new pki.CertificateChainValidationEngine({

@@ -131,6 +131,18 @@ describe('name constraints (RFC 5280 §4.2.1.10)', () => {
       },
       false,
     ],
+    [
+      'a subject whose first part says more than the permitted directory',
+      handmade(0, directory('Lab')),
+      {
+        subject: [
+          ['O', 'Lab'],
+          ['+OU', 'x'],
+          ['CN', 'x'],
+        ],
+      },
+      false,
+    ],
     ['a name of a form that nobody here reads', handmade(1, der(0x88, Uint8Array.of(0x2a))), { dns: ['a.test'] }, true],
   ])('%s', async (_, rule, names, passes) => {
     const verdict = await judge(rule, names);

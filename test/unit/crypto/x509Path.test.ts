@@ -133,17 +133,25 @@ describe('a chain that leads nowhere', () => {
     expect(await judge(leaf, [...others, intermediate], [root])).toBe('9 intermediate certificates, more than 8');
   });
 
-  it('because a crowd of namesakes sent to keep us busy is tried only so far', async () => {
-    const crowd = Array.from({ length: 8 }, () => ({
-      ...intermediate,
-      cert: withoutExtensions(issue({ cn: 'Intermediate', ca: {} }).cert),
-    }));
-    const anonymous = { ...leaf, cert: withoutExtensions(leaf.cert) };
-    const anchors = Array.from({ length: 20 }, () => ({
+  it('because more than sixteen signatures would have to be tried', async () => {
+    const namesakes = Array.from({ length: 16 }, () => ({
       ...root,
-      cert: withoutExtensions(issue({ cn: 'Intermediate', ca: {} }).cert),
+      cert: withoutExtensions(issue({ cn: 'Root', ca: {} }).cert),
     }));
-    expect(await judge(anonymous, crowd, anchors)).toContain('is not signed by');
+    const direct = issue({ cn: 'direct', issuer: root });
+    expect(await judge(direct, [], [...namesakes.slice(0, 15), root])).toBe('ok');
+    expect(await judge(direct, namesakes.slice(0, 8), [root])).toBe('ok');
+    const again = issue({ cn: 'again', issuer: root });
+    expect(await judge(again, [], [...namesakes, root])).toBe("'O = Lab, CN = again' is not signed by 'O = Lab, CN = Root'");
+  });
+
+  it('because it is signed in a way that nobody here accepts', async () => {
+    const md5 = readCertificate(
+      resigned(leaf.cert, sequence(Uint8Array.from([6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 4]))),
+    );
+    expect(await judge({ ...leaf, cert: md5 }, [intermediate], [root])).toBe(
+      "'O = Lab, CN = leaf' is signed in a way that is not accepted: signature algorithm 1.2.840.113549.1.1.4 is not known here",
+    );
   });
 });
 
@@ -221,7 +229,9 @@ describe('a certificate that may not be in a chain', () => {
     const weak = issue({ cn: 'weak', issuer: root, key: { pem: pem(1024) } });
     expect(await judge(weak, [], [root])).toContain('has an unusable key: RSA key of 1024 bits, fewer than 2048');
     const weakRoot = issue({ cn: 'weak root', ca: {}, key: { pem: pem(1024) } });
-    expect(await judge(issue({ cn: 'x', issuer: weakRoot }), [], [weakRoot])).toContain('is not signed by');
+    expect(await judge(issue({ cn: 'x', issuer: weakRoot }), [], [weakRoot])).toContain(
+      "CN = weak root' has an unusable key: RSA key",
+    );
   });
 
   it('is signed with SHA-1', async () => {
@@ -273,4 +283,12 @@ function withoutExtensions(cert: Certificate): Certificate {
   const fields = outer.enter(Tag.sequence).rest(20);
   const kept = fields.filter(({ tag }) => tag !== 0xa0 && tag !== 0xa3).map(({ whole }) => whole);
   return readCertificate(sequence(sequence(...kept), outer.next().whole, bitString(new Uint8Array(70))));
+}
+
+/** The same certificate under another AlgorithmIdentifier. */
+function resigned(cert: Certificate, algorithm: Uint8Array): Uint8Array {
+  const [version, serial, , ...others] = DerReader.only(cert.der, Tag.sequence).enter(Tag.sequence).rest(20);
+  if (version === undefined || serial === undefined) throw new Error('no certificate');
+  const tbs = sequence(version.whole, serial.whole, algorithm, ...others.map(({ whole }) => whole));
+  return sequence(tbs, algorithm, bitString(new Uint8Array(70)));
 }
