@@ -34,14 +34,15 @@ export type Mismatch = {
   /** Its number. */
   readonly proposal: number;
   /**
-   * type: nothing of one transform type is acceptable · missing: it has none of a type that must be there · together: each
-   * type alone has common ground, all of them in one suite have not · foreign: of another protocol, or with a transform type
-   * that is not known
+   * type: nothing of one transform type is acceptable · missing: it has none of a type that must be there · together: what it
+   * has of a type is acceptable, but not with what it has of the types before · foreign: of another protocol, or with a
+   * transform type that is not known
    */
   readonly kind: 'type' | 'missing' | 'together' | 'foreign';
   /** IANA transform type; 0 for foreign. */
   readonly type: number;
   readonly offered: readonly Transform[];
+  /** With what fits in the types before. */
   readonly accepted: readonly Transform[];
   /** The configured word that fits in most types, and where it is configured. */
   readonly nearest: { readonly word: string; readonly name: string } | undefined;
@@ -151,23 +152,31 @@ function mismatchOf(proposal: Proposal, suites: readonly Suite[], protocol: numb
   const nearest = nearestOf(offer, suites);
   if (nearest === undefined)
     return { ...base, kind: 'foreign', type: 0, text: `proposal ${proposal.number}: no proposal is configured` };
-  const alone = nearest.slots.find(({ type }) => !suites.some((suite) => slotsOf(suite, type).some((slot) => fits(offer, slot))));
-  const failed = alone ?? nearest.slots.find((slot) => !fits(offer, slot));
+  const failed = firstFailing(offer, suites, nearest);
   if (failed === undefined) return undefined;
   const { type } = failed;
   const there = proposal.transforms.filter((t) => t.type === type);
-  const kind = alone === undefined ? 'together' : there.length === 0 ? 'missing' : 'type';
-  const accepted =
-    alone === undefined ? failed.accepted : distinct(suites.flatMap((suite) => slotsOf(suite, type)).flatMap((s) => s.accepted));
-  const found = {
-    proposal: proposal.number,
-    kind,
-    type,
-    offered: there,
-    accepted,
-    nearest: { word: nearest.word, name: nearest.name },
-  } as const;
+  const elsewhere = suites.some((suite) => slotsOf(suite, type).some((slot) => fits(offer, slot)));
+  const kind = elsewhere ? 'together' : there.length === 0 ? 'missing' : 'type';
+  const accepted = distinct(failed.left.flatMap((suite) => slotsOf(suite, type)).flatMap((slot) => slot.accepted));
+  const { word, name } = nearest;
+  const found = { proposal: proposal.number, kind, type, offered: there, accepted, nearest: { word, name } } as const;
   return { ...found, text: textOf(found, suites, protocol) };
+}
+
+/** The first type for which no suite is left of those that fit in all types before it; `left` are those. */
+function firstFailing(
+  offer: Offer,
+  suites: readonly Suite[],
+  { slots }: Suite,
+): { readonly type: number; readonly left: readonly Suite[] } | undefined {
+  let left = suites;
+  for (const { type } of slots) {
+    const fitting = left.filter((suite) => slotsOf(suite, type).every((slot) => fits(offer, slot)));
+    if (fitting.length === 0) return { type, left };
+    left = fitting;
+  }
+  return undefined;
 }
 
 const slotsOf = ({ slots }: Suite, type: number): readonly Slot[] => slots.filter((slot) => slot.type === type);
@@ -212,8 +221,8 @@ function textOf(found: Omit<Mismatch, 'text'>, suites: readonly Suite[], protoco
   const nearest = `nearest: ${found.nearest?.word ?? ''}${names.length === 1 ? '' : ` of ${found.nearest?.name ?? ''}`}`;
   const peer = found.offered.length === 0 ? 'peer offers none' : `peer offers ${offered}`;
   const start = `proposal ${found.proposal}: ${type}: ${peer}`;
-  if (found.kind === 'together') return `${start}, each part fits but not together; ${nearest} with ${accepted}`;
-  return `${start}, ${who} ${accepted === '' ? 'none' : accepted}; ${nearest}`;
+  const rest = found.kind === 'together' ? 'with the rest of it ' : '';
+  return `${start}, ${rest}${who} ${accepted === '' ? 'none' : accepted}; ${nearest}`;
 }
 
 /** 'AES_CBC_256 AES_GCM_16_256 and 3 more': names without blanks, each once. */
