@@ -157,7 +157,7 @@ export function timeValue({ tag, value }: Der): number {
   const text = String.fromCharCode(...value.subarray(0, 16));
   const [, digits] = (tag === Tag.utcTime ? /^(\d{12})Z$/ : tag === Tag.generalizedTime ? /^(\d{14})Z$/ : /^$/).exec(text) ?? [];
   if (digits === undefined) throw new NotDer('a time in no form of RFC 5280');
-  // §4.1.2.5.1: years from 50 on are of the last century.
+  // RFC 5280 §4.1.2.5.1: years from 50 on are of the last century.
   const full = digits.length === 14 ? digits : `${Number(digits.slice(0, 2)) >= 50 ? '19' : '20'}${digits}`;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = [0, 4, 6, 8, 10, 12].map((at) =>
     Number(full.slice(at, at === 0 ? 4 : at + 2)),

@@ -1,5 +1,6 @@
-// The door of crypto/: algorithms by their IANA numbers, secrets, FortiOS' words for proposals, signatures and certificates. It knows no
-// IKE message. Nothing is handed out that did not work when it was tried: an algorithm the running OpenSSL lacks is simply not there.
+// The door of crypto/: algorithms by their IANA numbers, secrets, FortiOS' words for proposals, signatures and certificates.
+// It knows no IKE message. Nothing is handed out that did not work when it was tried: an algorithm the running OpenSSL lacks
+// is simply not there.
 import { randomFillSync } from 'node:crypto';
 import { nodeCipher } from './aead.ts';
 import type { Cipher, CryptoBackend, Group, Prf } from './backend.ts';
@@ -8,7 +9,7 @@ import { nodePrf, nodeSha1 } from './prf.ts';
 
 export type { Cipher, CryptoBackend, Group, KeyPair, Opener, Prf, Sealer } from './backend.ts';
 export { type CertificateOrder, type Issued, issueCertificate, type KeyType } from './issue.ts';
-export { type KeyKind, keyName, loadPrivateKey, type PrivateKey } from './keys.ts';
+export { type KeyKind, loadPrivateKey, type PrivateKey } from './keys.ts';
 export { knownAnswers } from './knownAnswers.ts';
 export * from './legacy.ts';
 export { constantTimeEqual, Secret } from './secret.ts';

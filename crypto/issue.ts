@@ -4,7 +4,7 @@
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { bitString, context, contextPrimitive, der, integer, octetString, oid, sequence, Tag } from './asn1.ts';
-import { algorithmIdentifier, type HashName, hashOctets, type Scheme, signWith } from './scheme.ts';
+import { algorithmIdentifier, type Scheme, signWith } from './scheme.ts';
 import { readPem } from './x509.ts';
 import { COMMON_NAME, EMAIL_ADDRESS } from './x509Name.ts';
 
@@ -130,9 +130,6 @@ function defaultScheme(key: KeyObject): Scheme {
   }
 }
 
-/** RSASSA-PSS as certificates use it: a salt as long as the hash. */
-export const pss = (hash: HashName): Scheme => ({ kind: 'rsa-pss', hash, salt: hashOctets(hash) });
-
 function extensions(order: CertificateOrder, ownId: Uint8Array, authorityId: Uint8Array): readonly Uint8Array[] {
   const { ca, eku = [], permitted, excluded } = order;
   const keyUsage = order.keyUsage ?? (ca === undefined ? 0x8000 : 0x0600);
@@ -203,7 +200,7 @@ const TYPES: Readonly<Record<string, string>> = {
   emailAddress: EMAIL_ADDRESS,
 };
 
-/** §4.1.2.5: two digits of the year until 2049, four from then on. */
+/** RFC 5280 §4.1.2.5: two digits of the year until 2049, four from then on. */
 function time(seconds: number): Uint8Array {
   const digits = new Date(seconds * 1000).toISOString().replace(/\D/g, '').slice(0, 14);
   const year = Number(digits.slice(0, 4));
@@ -212,7 +209,7 @@ function time(seconds: number): Uint8Array {
     : der(Tag.generalizedTime, ascii(`${digits}Z`));
 }
 
-/** §4.2.1.2 method 1, but over the whole SubjectPublicKeyInfo: it only has to be the same on both sides. */
+/** RFC 5280 §4.2.1.2 method 1, but over the whole SubjectPublicKeyInfo: it only has to be the same on both sides. */
 const keyId = (spki: Uint8Array): Uint8Array => new Uint8Array(createHash('sha1').update(spki).digest());
 const unhexed = (text: string | undefined): Uint8Array | undefined =>
   text === undefined ? undefined : new Uint8Array(Buffer.from(text, 'hex'));

@@ -192,7 +192,7 @@ function read(octets: Uint8Array): Certificate {
   const version = r.optional(context(0));
   const serial = r.expect(Tag.integer).value;
   const innerAlgorithm = r.expect(Tag.sequence).whole;
-  // §4.1.1.2: what is signed names the algorithm too, so that nobody can exchange it.
+  // RFC 5280 §4.1.1.2: what is signed names the algorithm too, so that nobody can exchange it.
   if (Buffer.compare(algorithm, innerAlgorithm) !== 0) throw new NotDer('two different signature algorithms');
   const issuerDer = r.expect(Tag.sequence).whole;
   const validity = r.enter(Tag.sequence);

@@ -22,13 +22,13 @@ export type Extensions = {
   readonly eku: readonly string[];
   readonly ekuCritical: boolean;
   readonly constraints: NameConstraints | undefined;
-  /** Critical extensions that nobody here understands: such a certificate must be refused (§4.2). */
+  /** Critical extensions that nobody here understands: such a certificate must be refused (RFC 5280 §4.2). */
   readonly unknownCritical: readonly string[];
 };
 
 export type NameConstraints = { readonly permitted: readonly GeneralName[]; readonly excluded: readonly GeneralName[] };
 
-/** The bits of keyUsage (§4.2.1.3) as they stand in its first two octets. */
+/** The bits of keyUsage (RFC 5280 §4.2.1.3) as they stand in its first two octets. */
 export const KeyUsage = { digitalSignature: 0x8000, contentCommitment: 0x4000, keyCertSign: 0x0400 } as const;
 
 /** From the `[3]` element of a TBSCertificate. Throws NotDer. */
@@ -100,7 +100,7 @@ function readConstraints(octets: Uint8Array): NameConstraints {
   return { permitted: readSubtrees(permitted), excluded: readSubtrees(excluded) };
 }
 
-/** §4.2.1.10: minimum is always 0 and so not encoded, maximum absent. */
+/** RFC 5280 §4.2.1.10: minimum is always 0 and so not encoded, maximum absent. */
 function readSubtrees(block: Der | undefined): readonly GeneralName[] {
   if (block === undefined) return [];
   return new DerReader(block.value).rest(MAX_NAMES).map((subtree) => {

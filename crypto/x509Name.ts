@@ -1,6 +1,6 @@
 /**
  * Names in certificates: distinguished names (RFC 5280 §4.1.2.4) as text and for comparison, and the names of
- * subjectAltName (§4.2.1.6).
+ * subjectAltName (RFC 5280 §4.2.1.6).
  *
  *   Name        ::= SEQUENCE OF SET OF SEQUENCE { type OBJECT IDENTIFIER, value ANY }
  *   GeneralName ::= CHOICE { rfc822Name [1], dNSName [2], directoryName [4], URI [6], iPAddress [7], … }

@@ -127,7 +127,7 @@ function ownFault(chain: Chain, at: number): string | undefined {
       keyFault(cert, i === chain.length - 1) ??
       (i === 0 ? leafFault(cert) : authorityFault(cert, chain.slice(1, i)));
     if (fault !== undefined) return `'${cert.subject}' ${fault}`;
-    // Self-issued authorities are not excepted, unlike in §6.1.3 (b): pkijs does not except them either.
+    // Self-issued authorities are not excepted, unlike in RFC 5280 §6.1.3 (b): pkijs does not except them either.
     for (const below of chain.slice(0, i)) {
       const name = cert.fields.constraints === undefined ? undefined : constraintFault(below, cert.fields.constraints);
       if (name !== undefined) return `'${below.subject}' breaks the name constraints of '${cert.subject}': ${name}`;

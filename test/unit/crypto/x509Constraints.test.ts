@@ -137,7 +137,7 @@ describe('name constraints (RFC 5280 §4.2.1.10)', () => {
       {
         subject: [
           ['O', 'Lab'],
-          ['+OU', 'x'],
+          ['+OU', 'behind it in the set'],
           ['CN', 'x'],
         ],
       },
