@@ -11,15 +11,25 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const lock = join(root, 'package-lock.json');
 const installed = join(root, 'node_modules', '.package-lock.json'); // npm writes it last: half an install has none
 const pinnedNode = join(root, 'node_modules', '.bin', 'node');
-const oldestNode = 24;
 
 if (!existsSync(lock)) fail('package-lock.json is missing', 'Run this from a complete checkout of the repository.');
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) install();
-if (!existsSync(pinnedNode) && Number(process.versions.node.split('.')[0]) < oldestNode) {
-  fail(
-    `Node ${process.versions.node} is too old, and npm installed no newer one`,
-    `On Linux (x64, arm64) run 'npm ci --ignore-scripts --include=optional'; elsewhere install Node ${oldestNode} or newer.`,
-  );
+if (!existsSync(pinnedNode)) checkOwnNode();
+else if (/libatomic/.test(spawnSync(pinnedNode, ['--version'], { encoding: 'utf8' }).stderr)) installLibatomic();
+
+/** No binary for this kind of machine: the Node that runs this must do. */
+function checkOwnNode() {
+  if (Number(process.versions.node.split('.')[0]) >= 24) return;
+  const fix = "On Linux (x64, arm64) run 'npm ci --ignore-scripts --include=optional'; elsewhere install Node 24 or newer.";
+  fail(`Node ${process.versions.node} is too old, and npm installed no newer one`, fix);
+}
+
+/** The one library that the pinned Node needs and a small Debian lacks. */
+function installLibatomic() {
+  say('the pinned Node needs libatomic1: installing it with apt-get');
+  const apt = (...args) => spawnSync('apt-get', ['-q', '-q', ...args], { stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
+  if (!apt('update') || !apt('install', '-y', '--no-install-recommends', 'libatomic1'))
+    fail('libatomic1 could not be installed', "Run 'apt-get install libatomic1' as root, then try again.");
 }
 
 /** Installs exactly what package-lock.json says. No package's own script runs. */
