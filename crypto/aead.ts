@@ -1,6 +1,6 @@
-// Encryption of the SK payload and of ESP on node:crypto: AES-GCM (RFC 5282, RFC 4106), ChaCha20-Poly1305 (RFC 7634) and AES-CBC with
-// HMAC, encrypt-then-MAC (RFC 7296 §3.14, RFC 4303), behind one shape. Contexts live for one message: at two messages a handshake a kept
-// context would cost more than it saves.
+// Encryption of the SK payload and of ESP on node:crypto: AES-GCM (RFC 5282, RFC 4106), ChaCha20-Poly1305 (RFC 7634) and
+// AES-CBC with HMAC, encrypt-then-MAC (RFC 7296 §3.14, RFC 4303), behind one shape. Contexts live for one message: at two
+// messages a handshake a kept context would cost more than it saves.
 import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Cipher, Opener, Sealer } from './backend.ts';
 import { plain } from './octets.ts';
@@ -17,7 +17,10 @@ export function nodeCipher(encr: number, keyLength: number, integ: number): Ciph
   return { ...describeCipher(spec), sealer: make, opener: make };
 }
 
-/** OpenSSL's names come out of the table at run time; the typings, one overload a mode, want to see a literal: they see this one. */
+/**
+ * OpenSSL's names come out of the table at run time; the typings, one overload a mode, want to see a literal: they see this
+ * one.
+ */
 type AeadName = 'aes-256-gcm';
 const tag = { authTagLength: 16 };
 
@@ -138,8 +141,8 @@ class CbcHmac implements Sealer, Opener {
 }
 
 /**
- * Keys lie one behind the other in shared chunks: a Uint8Array of its own costs a key 1 KB of process memory, a place in a chunk 0.1 KB.
- * Nothing is handed back: a chunk goes when the last sealer or opener that points into it goes.
+ * Keys lie one behind the other in shared chunks: a Uint8Array of its own costs a key 1 KB of process memory, a place in a
+ * chunk 0.1 KB. Nothing is handed back: a chunk goes when the last sealer or opener that points into it goes.
  */
 const chunkOctets = 4096;
 let chunk = new Uint8Array(chunkOctets);

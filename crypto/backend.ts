@@ -36,7 +36,10 @@ export type Sealer = {
 };
 
 export type Opener = {
-  /** The padded plaintext in fresh octets; undefined when the ICV does not fit or the length cannot be. Never throws on any octets. */
+  /**
+   * The padded plaintext in fresh octets; undefined when the ICV does not fit or the length cannot be. Never throws on any
+   * octets.
+   */
   open(message: Uint8Array, body: number): Uint8Array | undefined;
   /** Overwrites the key; the object must not be used again. */
   wipe(): void;

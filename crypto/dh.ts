@@ -1,6 +1,6 @@
 // Diffie-Hellman on node:crypto: ECP (RFC 5903), brainpool (RFC 6932), X25519 and X448 (RFC 8031); MODP is in modp.ts.
-// Measured on Node 26: a generated KeyObject pair with the peer's value imported raw is the cheapest way for the Montgomery curves,
-// createECDH for the others (a KeyObject's raw export costs more than it saves).
+// Measured on Node 26: KeyObjects, public values raw, are the cheapest way for the Montgomery curves, createECDH for the
+// others, where a KeyObject's import and export cost more than they save.
 import {
   createECDH,
   createPrivateKey,
@@ -18,9 +18,13 @@ import { checkPrivate, type GroupSpec, groupSpecs } from './suite.ts';
 export function nodeGroup(id: number): Group | undefined {
   const spec = groupSpecs.find((one) => one.id === id);
   if (!spec) return undefined;
-  const make = { modp: nodeModp, ec: nodeEc, montgomery: nodeMontgomery }[spec.kind];
   const { name, publicOctets, privateOctets, weak } = spec;
-  return { id, name, publicOctets, privateOctets, weak, ...make(spec) };
+  return { id, name, publicOctets, privateOctets, weak, ...primitives(spec) };
+}
+
+function primitives(spec: GroupSpec): Pick<Group, 'generate' | 'fromPrivate'> {
+  if (spec.kind === 'modp') return nodeModp(spec);
+  return spec.kind === 'ec' ? nodeEc(spec) : nodeMontgomery(spec);
 }
 
 /** The KE payload carries x | y (RFC 5903 §7), OpenSSL wants them behind 0x04; the shared secret is x alone (§9). */
@@ -54,8 +58,8 @@ function nodeEc(spec: GroupSpec): Pick<Group, 'generate' | 'fromPrivate'> {
 }
 
 /**
- * Any octets as a scalar of the curve: reduced by its order, so that seeded octets always do (half of all octets would be too much for a
- * brainpool curve, nearly all for P-521). Zero alone is refused.
+ * Any octets as a scalar of the curve: reduced by its order, so that seeded octets always do (half of all octets would be too
+ * much for a brainpool curve, nearly all for P-521). Zero alone is refused.
  */
 function scalar(spec: GroupSpec, octets: Uint8Array): Uint8Array {
   checkPrivate(spec, octets);
@@ -84,18 +88,53 @@ function wide(...hex: readonly string[]): bigint {
   return BigInt(`0x${hex.join('')}`);
 }
 
-/** JWK in and out: as cheap as the raw formats, which Node before 26 lacks, and 6 µs cheaper than SPKI. */
-function nodeMontgomery(spec: GroupSpec): Pick<Group, 'generate' | 'fromPrivate'> {
-  const curve = montgomery[spec.openssl === 'x448' ? 'x448' : 'x25519'];
-  const pair = (publicKey: KeyObject, privateKey: KeyObject): KeyPair => ({
-    publicValue: plain(Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url')),
+/** How a Montgomery key passes in and out of node:crypto. */
+export type KeyForm = {
+  generate(curve: Curve): { readonly publicValue: Uint8Array; readonly privateKey: KeyObject };
+  /** The octets of a public key. */
+  export(key: KeyObject): Uint8Array;
+  /** Throws for octets that are no key. */
+  import(curve: Curve, octets: Uint8Array): KeyObject;
+};
+type Curve = 'x25519' | 'x448';
+
+/** Node 26: raw octets, 6 µs cheaper a handshake than JWK. */
+export const rawForm: KeyForm = {
+  generate(curve) {
+    const publicKeyEncoding = { format: 'raw-public' };
+    // The typings know the raw formats for import and export, not yet as an encoding of generateKeyPairSync, and infer a
+    // KeyObject.
+    const pair: unknown = generateKeyPairSync(curve as 'x25519', { publicKeyEncoding } as object);
+    const { publicKey, privateKey } = pair as { publicKey: Uint8Array; privateKey: KeyObject };
+    return { publicValue: plain(publicKey), privateKey };
+  },
+  export: (key) => plain(key.export({ format: 'raw-public' })),
+  import: (curve, octets) => createPublicKey({ key: Buffer.from(octets), format: 'raw-public', asymmetricKeyType: curve }),
+};
+
+/** Node before 26: JWK, which is cheaper than SPKI. */
+export const jwkForm: KeyForm = {
+  generate(curve) {
+    const { publicKey, privateKey } = generateKeyPairSync(curve as 'x25519'); // one overload a curve, all alike
+    return { publicValue: jwkForm.export(publicKey), privateKey };
+  },
+  export: (key) => plain(Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url')),
+  import: (curve, octets) =>
+    createPublicKey({
+      key: { kty: 'OKP', crv: curve.toUpperCase(), x: Buffer.from(octets).toString('base64url') },
+      format: 'jwk',
+    }),
+};
+
+export function nodeMontgomery(spec: GroupSpec, form = bestForm()): Pick<Group, 'generate' | 'fromPrivate'> {
+  const curve = spec.openssl === 'x448' ? 'x448' : 'x25519';
+  const pair = (publicValue: Uint8Array, privateKey: KeyObject): KeyPair => ({
+    publicValue,
     agree(peer) {
       if (peer.length !== spec.publicOctets) return undefined;
-      const x = Buffer.from(peer.buffer, peer.byteOffset, peer.length).toString('base64url');
       try {
-        const theirs = createPublicKey({ key: { kty: 'OKP', crv: curve.crv, x }, format: 'jwk' });
         // OpenSSL refuses an all-zero result, which is what a point of small order gives (RFC 7748 §6, RFC 8031 §2.3).
-        return plain(diffieHellman({ privateKey, publicKey: theirs }));
+        return plain(diffieHellman({ privateKey, publicKey: form.import(curve, peer) }));
       } catch {
         return undefined;
       }
@@ -103,27 +142,28 @@ function nodeMontgomery(spec: GroupSpec): Pick<Group, 'generate' | 'fromPrivate'
   });
   return {
     generate() {
-      const { publicKey, privateKey } = curve.generate();
-      return pair(publicKey, privateKey);
+      const { publicValue, privateKey } = form.generate(curve);
+      return pair(publicValue, privateKey);
     },
     fromPrivate(octets) {
       checkPrivate(spec, octets);
-      const privateKey = createPrivateKey({ key: Buffer.concat([curve.pkcs8, octets]), format: 'der', type: 'pkcs8' });
-      return pair(createPublicKey(privateKey), privateKey);
+      const privateKey = createPrivateKey({ key: Buffer.concat([pkcs8[curve], octets]), format: 'der', type: 'pkcs8' });
+      return pair(form.export(createPublicKey(privateKey)), privateKey);
     },
   };
 }
 
+function bestForm(): KeyForm {
+  try {
+    rawForm.generate('x25519');
+    return rawForm;
+  } catch {
+    return jwkForm;
+  }
+}
+
 /** What stands in front of the 32 or 56 octets of a PKCS#8 private key (RFC 8410 §7). */
-const montgomery = {
-  x25519: {
-    crv: 'X25519',
-    pkcs8: Buffer.from('302e020100300506032b656e04220420', 'hex'),
-    generate: () => generateKeyPairSync('x25519'),
-  },
-  x448: {
-    crv: 'X448',
-    pkcs8: Buffer.from('3046020100300506032b656f043a0438', 'hex'),
-    generate: () => generateKeyPairSync('x448'),
-  },
+const pkcs8 = {
+  x25519: Buffer.from('302e020100300506032b656e04220420', 'hex'),
+  x448: Buffer.from('3046020100300506032b656f043a0438', 'hex'),
 };

@@ -1,6 +1,6 @@
-// MODP Diffie-Hellman on node:crypto (RFC 3526, RFC 2409 for groups 1 and 2), with the checks of RFC 6989 §2.1. OpenSSL knows groups 5 and
-// up by name and then takes short exponents; for 1 and 2 Node's createDiffieHellmanGroup would test primality for 20 ms, so these two, and
-// private values given from outside, go through PKCS#8 and SPKI.
+// MODP Diffie-Hellman on node:crypto (RFC 3526, RFC 2409 for groups 1 and 2), with the checks of RFC 6989 §2.1. OpenSSL knows
+// groups 5 and up by name and then takes short exponents; for 1 and 2 Node's createDiffieHellmanGroup would test primality
+// for 20 ms, so these two, and private values given from outside, go through PKCS#8 and SPKI.
 import { createDiffieHellmanGroup, createPrivateKey, createPublicKey, diffieHellman, randomBytes } from 'node:crypto';
 import { bitOctets, bitString, DerReader, integer, octetString, oid, sequence, Tag } from './asn1.ts';
 import type { Group, KeyPair } from './backend.ts';

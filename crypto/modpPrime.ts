@@ -1,5 +1,6 @@
-// The MODP primes, computed from their definition: RFC 3526 and RFC 2409 §6 give p = 2^n - 2^(n-64) - 1 + 2^64 * (⌊2^(n-130) π⌋ + c).
-// Nothing is copied, so OpenSSL's tables can be held against these, and a typing mistake cannot hide in 300 lines of hexadecimal.
+// The MODP primes, computed from their definition: RFC 3526 and RFC 2409 §6 give p = 2^n - 2^(n-64) - 1 + 2^64 * (⌊2^(n-130)
+// π⌋ + c). Nothing is copied, so OpenSSL's tables can be held against these, and a typing mistake cannot hide in 300 lines of
+// hexadecimal.
 
 /** n and c of each group. */
 const definitions: Readonly<Record<number, { readonly bits: number; readonly c: bigint }>> = {
@@ -13,7 +14,10 @@ const definitions: Readonly<Record<number, { readonly bits: number; readonly c: 
   18: { bits: 8192, c: 4743158n },
 };
 
-/** The prime of MODP group 1, 2, 5 or 14 to 18; undefined for other groups. Computed anew at each call, in up to a millisecond. */
+/**
+ * The prime of MODP group 1, 2, 5 or 14 to 18; undefined for other groups. Computed anew at each call, in up to a
+ * millisecond.
+ */
 export function modpPrime(group: number): bigint | undefined {
   const definition = definitions[group];
   if (!definition) return undefined;

@@ -1,8 +1,9 @@
-// The second implementation: ciphers, PRFs and SHA-1 from @noble, which shares no line with OpenSSL; groups are in nobleDh.ts. It judges
-// the first one in tests and never serves a peer: it is 15 to 90 times slower, and JavaScript promises no constant time.
+// The second implementation: ciphers, PRFs and SHA-1 from @noble, which shares no line with OpenSSL; groups are in
+// nobleDh.ts. It judges the first one in tests and never serves a peer: it is 15 to 90 times slower, and JavaScript promises
+// no constant time.
 import { cbc, gcm } from '@noble/ciphers/aes.js';
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js';
-import { expand as hkdfExpand, extract as hkdfExtract } from '@noble/hashes/hkdf.js';
+import { hkdf } from '@noble/hashes/hkdf.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha1 } from '@noble/hashes/legacy.js';
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
@@ -92,22 +93,30 @@ function withHmac(spec: CipherSpec, hash: CHash, encrKey: Uint8Array, integKey: 
   };
 }
 
-/** prf+ is HKDF-Expand (RFC 5869 §2.3) here, so it owes nothing to our own loop in prf.ts. */
+/** `derive` is the HKDF of @noble (RFC 5869), so it owes nothing to a loop of ours; `plus` takes keys shorter than HKDF would. */
 function noblePrf(id: number): Prf | undefined {
   const spec = prfSpecs.find((one) => one.id === id);
   if (!spec) return undefined;
   const hash = hashes[spec.hash];
-  const plus: Prf['plus'] = (key, seed, octets) => {
+  const check = (octets: number) => {
     if (octets > 255 * spec.keyOctets)
       throw new RangeError(`prf+ ends at ${255 * spec.keyOctets} octets, ${octets} were asked for`);
-    return octets === 0 ? new Uint8Array() : hkdfExpand(hash, key, seed, octets);
   };
   return {
     id,
     name: spec.name,
     keyOctets: spec.keyOctets,
     mac: (key, ...data) => hmac(hash, key, join(data)),
-    plus,
-    derive: (salt, ikm, info, octets) => plus(hkdfExtract(hash, ikm, salt), info, octets),
+    plus(key, seed, octets) {
+      check(octets);
+      const blocks: Uint8Array[] = [];
+      for (let count = 1; (count - 1) * spec.keyOctets < octets; count++)
+        blocks.push(hmac(hash, key, join([...blocks.slice(-1), seed, Uint8Array.of(count)])));
+      return join(blocks).slice(0, octets);
+    },
+    derive(salt, ikm, info, octets) {
+      check(octets);
+      return octets === 0 ? new Uint8Array() : hkdf(hash, ikm, salt, info, octets);
+    },
   };
 }

@@ -1,5 +1,5 @@
-// The second implementation of Diffie-Hellman: curves from @noble, MODP by our own modular exponentiation over big integers. For tests:
-// nothing here runs in constant time.
+// The second implementation of Diffie-Hellman: curves from @noble, MODP by our own modular exponentiation over big integers.
+// For tests: nothing here runs in constant time.
 
 import { x448 } from '@noble/curves/ed448.js';
 import { x25519 } from '@noble/curves/ed25519.js';

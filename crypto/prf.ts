@@ -17,38 +17,13 @@ export function nodeSha1(...parts: readonly Uint8Array[]): Uint8Array {
   return plain(hash('sha1', join(parts), 'buffer'));
 }
 
-/**
- * prf+ for any prf: T1 = prf(K, S | 01), Tn = prf(K, Tn-1 | S | n). The counter is one octet, so 255 blocks are the end (§2.13).
- * Shared by both backends: it is bookkeeping, the vectors judge it.
- */
-export function expand(
-  mac: (key: Uint8Array, data: Uint8Array) => Uint8Array,
-  block: number,
-  key: Uint8Array,
-  seed: Uint8Array,
-  octets: number,
-): Uint8Array {
-  if (octets > 255 * block) throw new RangeError(`prf+ ends at ${255 * block} octets, ${octets} were asked for`);
-  const out = new Uint8Array(octets);
-  const input = new Uint8Array(block + seed.length + 1);
-  input.set(seed, block);
-  for (let at = 0, count = 1; at < octets; at += block, count++) {
-    input[input.length - 1] = count;
-    const next = mac(key, count === 1 ? input.subarray(block) : input);
-    out.set(next.length > octets - at ? next.subarray(0, octets - at) : next, at);
-    input.set(next);
-  }
-  return out;
-}
-
 function make({ id, name, hash: digest, keyOctets }: PrfSpec): Prf {
-  const one = (key: Uint8Array, data: Uint8Array) => createHmac(digest, key).update(data).digest();
   const prf: Prf = {
     id,
     name,
     keyOctets,
     mac: (key, ...data) => nodeHmac(digest, key, data),
-    plus: (key, seed, octets) => expand(one, keyOctets, key, seed, octets),
+    plus: (key, seed, octets) => plus(digest, keyOctets, key, seed, octets),
     // HKDF (RFC 5869) is this very construction: extract is the prf with the salt as key, expand is prf+.
     derive: (salt, ikm, info, octets) =>
       info.length <= longestInfo && octets > 0
@@ -56,6 +31,23 @@ function make({ id, name, hash: digest, keyOctets }: PrfSpec): Prf {
         : prf.plus(prf.mac(salt, ikm), info, octets),
   };
   return prf;
+}
+
+/** T1 = prf(K, S | 01), Tn = prf(K, Tn-1 | S | n): the counter is one octet, so 255 blocks are the end (§2.13). */
+function plus(digest: HashName, block: number, key: Uint8Array, seed: Uint8Array, octets: number): Uint8Array {
+  if (octets > 255 * block) throw new RangeError(`prf+ ends at ${255 * block} octets, ${octets} were asked for`);
+  const out = new Uint8Array(octets);
+  const input = new Uint8Array(block + seed.length + 1);
+  input.set(seed, block);
+  for (let at = 0, count = 1; at < octets; at += block, count++) {
+    input[input.length - 1] = count;
+    const next = createHmac(digest, key)
+      .update(count === 1 ? input.subarray(block) : input)
+      .digest();
+    out.set(next.length > octets - at ? next.subarray(0, octets - at) : next, at);
+    input.set(next);
+  }
+  return out;
 }
 
 /** HMAC over the parts in order. A Hmac object beats two one-shot hashes with our own pads (3.3 µs against 4.3 µs). */

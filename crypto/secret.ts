@@ -1,4 +1,5 @@
-// Secret: octets that cannot become text by accident. A log line, a template, JSON and the debugger see "[secret 32 octets]" or nothing.
+// Secret: octets that cannot become text by accident. A log line, a template, JSON and the debugger see "[secret 32 octets]"
+// or nothing.
 import { timingSafeEqual } from 'node:crypto';
 
 const utf8 = new TextEncoder();

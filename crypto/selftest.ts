@@ -1,4 +1,5 @@
-// Holds a backend against known answers. The vectors are data of the caller: the files of vectors/ in tests, knownAnswers.ts at start.
+// Holds a backend against known answers. The vectors are data of the caller: the files of vectors/ in tests, knownAnswers.ts
+// at start.
 import type { CryptoBackend } from './backend.ts';
 import { join } from './octets.ts';
 
@@ -58,7 +59,10 @@ export type KnownAnswer =
       readonly peer: string;
       readonly shared: string;
     }
-  /** Both ends of one exchange, private values given; SHA-1 over the two public values and the secret, for groups with long numbers. */
+  /**
+   * Both ends of one exchange, private values given; SHA-1 over the two public values and the secret, for groups with long
+   * numbers.
+   */
   | {
       readonly kind: 'exchange';
       readonly name: string;

@@ -1,5 +1,5 @@
-// FortiOS' proposal words, `set proposal aes128-sha256 aes256gcm-prfsha384`: every word that FortiOS 7.6 knows, those of them that we
-// serve, and a few of ours that FortiOS lacks (AES-GCM with 192 bits).
+// FortiOS' proposal words, `set proposal aes128-sha256 aes256gcm-prfsha384`: every word that FortiOS 7.6 knows, those of them
+// that we serve, and a few of ours that FortiOS lacks (AES-GCM with 192 bits).
 
 /** `integ` is 0 with AEAD; `keyLength` in bits, 0 where the transform has no Key Length attribute. */
 export type IkeProposal = {
