@@ -188,7 +188,7 @@ class Pool {
 
   /** An address that nobody holds or is remembered for, if one is near. */
   unknown(): number | undefined {
-    return this.#search(LOOK, (at) => !this.#around.some((pool) => pool.#released.has(at)));
+    return this.#allKnown() ? undefined : this.#search(LOOK, (at) => !this.#around.some((pool) => pool.#released.has(at)));
   }
 
   /** Of the remembered ones the one that has been free the longest, its linger being over. */
@@ -202,7 +202,7 @@ class Pool {
 
   /** Any address that is neither held nor reserved for others. Of so many numbers one at least is nobody's. */
   any(identity: string, now: number): number | undefined {
-    if (this.#around.length === 1 && this.used + this.#released.size >= this.size) return undefined;
+    if (this.#allKnown()) return undefined;
     const known = this.#around.reduce((sum, pool) => sum + pool.#released.size, this.used);
     return this.#search(known + 1, (at) => !this.#reserved(at, identity, now));
   }
@@ -237,6 +237,11 @@ class Pool {
     if (this.#last.get(identity) !== at) return;
     if (previous !== undefined && this.#released.get(previous)?.identity === identity) this.#last.set(identity, previous);
     else this.#last.delete(identity);
+  }
+
+  /** Every address is held or remembered. */
+  #allKnown(): boolean {
+    return this.#around.length === 1 && this.used + this.#released.size >= this.size;
   }
 
   #reserved(at: number, identity: string | undefined, now: number): boolean {
