@@ -22,6 +22,8 @@ import { AuthMethod, concat, describeIdentity, equal, type Payload } from '../wi
 import type { Authenticated, Basis, Identity, Opening } from './sa.ts';
 
 const KEY_PAD = new Uint8Array([...'Key Pad for IKEv2'].map((c) => c.charCodeAt(0))); // 17 ASCII octets, no NUL (§2.15)
+/** What our SIGNATURE_HASH_ALGORITHMS says we verify: SHA2-256, -384, -512 and Identity (RFC 7427 §4, RFC 8420 §2). */
+export const HASHES: readonly number[] = [2, 3, 4, 5];
 /** CERT encoding "X.509 Certificate - Signature" (§3.6): the only one read and written here. */
 const X509_SIGNATURE = 4;
 
@@ -110,7 +112,7 @@ const names = ({ chain }: LocalCertificate, { idType, data }: Identity): boolean
 
 /** Verifies a signature AUTH of the peer against its certificate (§2.15, RFC 7427 §3). */
 export const signatureMatches = (sa: Keyed, auth: AuthPayload, IDi: Identity, leaf: Certificate) =>
-  verifySignature(leaf, auth.method, auth.data, initiatorOctets(sa, IDi));
+  verifySignature(leaf, auth.method, auth.data, initiatorOctets(sa, IDi), HASHES);
 
 /**
  * The first of the profile's peer rules (`user peer`) that a validated chain satisfies: the rule's own authority must

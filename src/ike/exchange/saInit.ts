@@ -26,6 +26,7 @@ import {
   VENDOR,
   equal,
 } from '../../wire/index.ts';
+import { HASHES } from '../auth.ts';
 import type { AdmissionControl, Cookies } from '../cookie.ts';
 import type { Where } from '../exchange.ts';
 import { initialKeys, type KeyRing } from '../keys.ts';
@@ -146,7 +147,7 @@ export function saInit(
     ...(nat.supported ? natNotifies({ SPIi: header.SPIi, SPIr }, path, first.nattraversal) : []),
     ...certificateRequest(choice.candidates),
     ...(fragmentation ? [notify('IKEV2_FRAGMENTATION_SUPPORTED')] : []),
-    ...(hashes !== undefined ? [notify('SIGNATURE_HASH_ALGORITHMS', [2, 3, 4, 5])] : []), // RFC 7427 §4, RFC 8420 §2
+    ...(hashes !== undefined ? [notify('SIGNATURE_HASH_ALGORITHMS', HASHES)] : []),
     ...(choice.candidates.some((p) => p.childless) ? [notify('CHILDLESS_IKEV2_SUPPORTED')] : []), // RFC 6023 §3
   ]);
   env.say('sa', phrases.preparingInit);
