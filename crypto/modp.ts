@@ -44,7 +44,7 @@ function fromDer(spec: GroupSpec, algorithm: Uint8Array, octets: Uint8Array): Ke
     agree(peer) {
       const theirs = Buffer.from(sequence(algorithm, bitString(integer(peer))));
       const publicKey = createPublicKey({ key: theirs, format: 'der', type: 'spki' });
-      return leftPad(diffieHellman({ privateKey, publicKey }), spec.publicOctets);
+      return plain(diffieHellman({ privateKey, publicKey })); // Node keeps the zeros in front here
     },
   };
 }

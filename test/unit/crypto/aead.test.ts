@@ -1,3 +1,4 @@
+import { createCipheriv, createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { type Cipher, nodeBackend } from '../../../crypto/index.ts';
 import { nobleBackend } from '../../../crypto/noble.ts';
@@ -48,6 +49,10 @@ describe.each(ciphers)('$title', ({ cipher }) => {
       expect(open(sealed.slice(0, length)), `${length} octets`).toBeUndefined();
     expect(open(Uint8Array.from([...sealed, 0]))).toBeUndefined();
     expect(open(Uint8Array.from([...sealed, ...new Uint8Array(cipher.blockOctets)]))).toBeUndefined();
+  });
+
+  it('refuses an empty plaintext, authentic as it may be: a Pad Length has to be in it (RFC 7296 §3.14)', () => {
+    expect(open(authenticButEmpty(cipher, keys))).toBeUndefined();
   });
 
   it('refuses a body that begins elsewhere, outside the message too', () => {
@@ -141,6 +146,21 @@ function seal(
   message.set(counting(header, 200));
   cipher.sealer(...keys).seal(message, header, plaintext, iv);
   return message;
+}
+
+/** Header, IV and a good ICV around no ciphertext at all: our sealers refuse to make it, OpenSSL does not. */
+function authenticButEmpty(cipher: Cipher, [encrKey, integKey]: readonly [Uint8Array, Uint8Array]): Uint8Array {
+  const front = Uint8Array.from([...counting(header, 200), ...counting(cipher.ivOctets, 77)]);
+  const hash = { 2: 'sha1', 12: 'sha256', 13: 'sha384', 14: 'sha512' }[cipher.integ];
+  if (hash)
+    return Uint8Array.from([...front, ...createHmac(hash, integKey).update(front).digest().subarray(0, cipher.icvOctets)]);
+  const nonce = Uint8Array.from([...encrKey.subarray(-4), ...front.subarray(header)]);
+  const key = encrKey.subarray(0, -4);
+  // The typings want one literal for each mode.
+  const algorithm = (cipher.encr === 28 ? 'chacha20-poly1305' : `aes-${8 * key.length}-gcm`) as 'aes-256-gcm';
+  const empty = createCipheriv(algorithm, key, nonce, { authTagLength: 16 }).setAAD(front.subarray(0, header));
+  empty.final();
+  return Uint8Array.from([...front, ...empty.getAuthTag()]);
 }
 
 function counting(octets: number, from: number): Uint8Array {
