@@ -159,8 +159,10 @@ describe('payloads in a line', () => {
   });
 
   it('at most 64', () => {
-    const words = describePayloads(Array.from({ length: 100 }, () => notify('INITIAL_CONTACT'))).split(' ');
-    expect(words).toHaveLength(65);
-    expect(words[64]).toBe('…');
+    const words = (n: number) => describePayloads(Array.from({ length: n }, () => notify('INITIAL_CONTACT'))).split(' ');
+    expect(words(64)).toHaveLength(64);
+    expect(words(64)).not.toContain('…');
+    expect(words(100)).toHaveLength(65);
+    expect(words(100)[64]).toBe('…');
   });
 });

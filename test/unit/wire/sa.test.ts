@@ -126,6 +126,7 @@ describe('SA payloads that contradict themselves', () => {
     ['more transforms than counted', '0000 0018 01 01 00 01 0300 0008 01 00 0014 0000 0008 02 00 0005'],
     ['a last transform that promises more', '0000 0010 01 01 00 01 0300 0008 01 00 0014'],
     ['a transform marked last that is not', '0000 0018 01 01 00 02 0000 0008 01 00 0014 0000 0008 02 00 0005'],
+    ['an octet behind the last transform', '0000 0011 01 01 00 01 0000 0008 01 00 0014 00'],
     ['a transform mark of the wrong kind', '0000 0018 01 01 00 02 0200 0008 01 00 0014 0000 0008 02 00 0005'],
     ['a transform shorter than its head', '0000 0010 01 01 00 01 0000 0007 01 00 0014'],
     ['a transform longer than its proposal', '0000 0010 01 01 00 01 0000 0009 01 00 0014'],
