@@ -22,8 +22,10 @@ const programs = {
 export function lacking(): readonly string[] {
   const packages = Object.entries(programs).flatMap(([file, name]) => (isThere(file) ? [] : [name]));
   const root = process.getuid?.() === 0 ? [] : ['root'];
+  // strongSwan's resolve plugin would hand the tests' DNS servers to it, and so to the whole machine.
+  const resolvconf = isThere('/sbin/resolvconf') ? ['a machine without /sbin/resolvconf'] : [];
   const tun = isThere('/dev/net/tun') ? [] : ['/dev/net/tun'];
-  return [...root, ...tun, ...new Set(packages)];
+  return [...root, ...tun, ...resolvconf, ...new Set(packages)];
 }
 
 /** A `describe` whose tests run against real peers. */

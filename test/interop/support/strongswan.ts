@@ -37,6 +37,8 @@ export type Charon = {
   rekeyChild(child: string): Promise<Result>;
   /** The IKE SAs there are, oldest first. */
   sas(): Promise<readonly IkeSaView[]>;
+  /** The DNS servers that the gateway gave, as strongSwan would put them into resolv.conf. */
+  dns(): Promise<readonly string[]>;
   log(): Promise<string>;
   /** Waits until the log holds a line that matches. */
   logged(pattern: RegExp, seconds?: number): Promise<RegExpMatchArray>;
@@ -46,14 +48,14 @@ export type Charon = {
 const plugins =
   'random nonce openssl gcrypt curve25519 aes sha1 sha2 md5 hmac kdf gcm chapoly ctr cmac xcbc mgf1 pem pkcs1 pkcs8 x509 ' +
   'revocation constraints pubkey socket-default kernel-libipsec kernel-netlink vici updown eap-identity eap-mschapv2 eap-tls ' +
-  'eap-md5 eap-gtc eap-ttls attr';
+  'eap-md5 eap-gtc eap-ttls attr resolve';
 
 export async function startCharon(o: CharonOptions): Promise<Charon> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-charon-'));
   const uri = `unix://${join(folder, 'charon.vici')}`;
   const logFile = join(folder, 'charon.log');
   const env = { STRONGSWAN_CONF: join(folder, 'strongswan.conf'), SWANCTL_DIR: folder };
-  await writeFile(env.STRONGSWAN_CONF, settingsText(daemonSettings(o, uri, logFile)));
+  await writeFile(env.STRONGSWAN_CONF, settingsText(daemonSettings(o, folder)));
   await writeFile(join(folder, 'swanctl.conf'), settingsText(o.swanctl), { mode: 0o600 });
   for (const [name, text] of Object.entries(o.files ?? {})) {
     await mkdir(join(folder, name, '..'), { recursive: true });
@@ -86,6 +88,10 @@ export async function startCharon(o: CharonOptions): Promise<Charon> {
       const { stdout } = await swanctl(['--list-sas', '--pretty']);
       return ikeSas(parsePretty(stdout));
     },
+    dns: async () => {
+      const text = await readFile(join(folder, 'resolv.conf'), 'utf8').catch(() => '');
+      return [...text.matchAll(/^nameserver (\S+)/gm)].map((found) => found[1] ?? '');
+    },
     log,
     logged: (pattern, seconds) =>
       until(`strongSwan logs ${pattern}`, async () => (await log()).match(pattern) ?? undefined, seconds),
@@ -99,7 +105,7 @@ async function answers(daemon: Daemon, ask: () => Promise<Result>): Promise<true
 }
 
 /** Short waits between retransmissions: 0.5, 0.6, 0.7 … s instead of 4, 7, 13 s; it gives up after about 20 s. */
-function daemonSettings(o: CharonOptions, uri: string, logFile: string): Settings {
+function daemonSettings(o: CharonOptions, folder: string): Settings {
   const load = o.dataPlane === false ? plugins.replace('kernel-libipsec ', '') : plugins;
   const charon: Settings = {
     load,
@@ -107,11 +113,13 @@ function daemonSettings(o: CharonOptions, uri: string, logFile: string): Setting
     retransmit_base: 1.2,
     retransmit_tries: 12,
     plugins: {
-      vici: { socket: uri },
+      vici: { socket: `unix://${join(folder, 'charon.vici')}` },
+      // Asks for DNS servers, and writes what it gets into its own folder: never into the machine's /etc/resolv.conf.
+      resolve: { file: join(folder, 'resolv.conf') },
       'socket-default': { fwmark: '0x42' },
       'kernel-netlink': { fwmark: '!0x42' },
     },
-    filelog: { log: { path: logFile, flush_line: true, default: 1, ike: 2, enc: 1, net: 1 } },
+    filelog: { log: { path: join(folder, 'charon.log'), flush_line: true, default: 1, ike: 2, enc: 1, net: 1 } },
     journal: { default: -1 },
     ...o.charon,
   };
