@@ -1,0 +1,53 @@
+/** Collects what there is to say about a configuration: all of it at once, in the order of the text, bounded. */
+import type { Word } from './lexer.ts';
+import type { Finding, FindingCode } from './model.ts';
+
+/** Where a finding points; its text is shown, so a secret is told by the word of its setting instead. */
+export type Place = Pick<Word, 'text' | 'line' | 'column'>;
+
+const MAX_FINDINGS = 1000;
+
+export class Findings {
+  readonly #found: Finding[] = [];
+  readonly #seen = new Set<string>();
+  #left = 0;
+
+  error(code: FindingCode, place: Place, message: string, suggestion?: string): void {
+    this.#add('error', code, place, message, suggestion);
+  }
+
+  warn(code: FindingCode, place: Place, message: string, suggestion?: string): void {
+    this.#add('warning', code, place, message, suggestion);
+  }
+
+  /** Nothing more is kept: no use in working out a suggestion. */
+  get full(): boolean {
+    return this.#found.length >= MAX_FINDINGS;
+  }
+
+  /** Sorted by place; errors before warnings on the same word. */
+  list(): readonly Finding[] {
+    const sorted = [...this.#found].sort((a, b) => a.line - b.line || a.column - b.column || a.level.localeCompare(b.level));
+    const last = sorted.at(-1);
+    if (this.#left === 0 || last === undefined) return sorted;
+    const message = `${this.#left} more findings are not listed: mend these first`;
+    return [...sorted, { level: 'error', line: last.line, column: last.column, word: '', message, code: 'limit' }];
+  }
+
+  #add(
+    level: Finding['level'],
+    code: FindingCode,
+    { text, line, column }: Place,
+    message: string,
+    suggestion: string | undefined,
+  ): void {
+    const key = `${line}:${column}:${message}`;
+    if (this.#seen.has(key)) return;
+    if (this.full) {
+      this.#left++;
+      return;
+    }
+    this.#seen.add(key);
+    this.#found.push({ level, line, column, word: text, message, ...(suggestion !== undefined && { suggestion }), code });
+  }
+}
