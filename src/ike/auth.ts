@@ -84,7 +84,10 @@ export function gatewayAuth(
   if (profile.localAuth.kind === 'psk') {
     const own = profile.peer.kind === 'dialup' ? pskOf(profile, idText, users) : undefined;
     const psk = own ?? profile.localAuth.psk;
-    return { ok: true, payloads: [{ kind: 'AUTH', method: AuthMethod.SHARED_KEY, data: sharedKeyAuth(sa, psk.expose(), octets) }] };
+    return {
+      ok: true,
+      payloads: [{ kind: 'AUTH', method: AuthMethod.SHARED_KEY, data: sharedKeyAuth(sa, psk.expose(), octets) }],
+    };
   }
   const { certificates, hashes, rsaFormat, sendChain } = profile.localAuth;
   const ordered = [...certificates].sort((a, b) => Number(names(b, IDr)) - Number(names(a, IDr)));

@@ -5,11 +5,11 @@
 import { group as groupOf } from '../../crypto/index.ts';
 import type { Phase2, Profile } from '../config/index.ts';
 import * as phrases from '../log/phrases/index.ts';
-import { notify, type NotifyName, type Payload, Protocol, type Proposal, type TrafficSelector } from '../wire/index.ts';
+import { type NotifyName, notify, type Payload, type Proposal, Protocol, type TrafficSelector } from '../wire/index.ts';
 import type { ChildKeys, Env } from './exchange.ts';
 import { childKeys } from './keys.ts';
 import { explainChild } from './mismatch.ts';
-import { saySelectors, sayChildChoice, sayOffer, sayOurChild, selectorText } from './narrate.ts';
+import { sayChildChoice, sayOffer, sayOurChild, saySelectors, selectorText } from './narrate.ts';
 import { type ChildChoice, chooseChild } from './negotiate.ts';
 import type { Basis, ChildSa, Instant } from './sa.ts';
 import { narrow } from './selectors.ts';
@@ -56,7 +56,10 @@ export function makeChild(request: ChildRequest, env: Env): ChildOutcome {
     if (request.old !== undefined && request.old.phase2.name !== phase2.name) continue;
     const where = { child: number, phase2: phase2.name };
     env.say(where, phrases.comparing);
-    const narrowed = narrow(request, [phase2], assigned, { modeCfg, allowClientSelector: profile.modeCfg?.allowClientSelector === true });
+    const narrowed = narrow(request, [phase2], assigned, {
+      modeCfg,
+      allowClientSelector: profile.modeCfg?.allowClientSelector === true,
+    });
     if (narrowed === undefined) continue;
     matched ??= phase2;
     env.say(where, phrases.phase2Matched, narrowed.rule);
@@ -144,7 +147,13 @@ function agree(wanted: number | undefined, ke: ChildRequest['ke'], env: Env): Ex
   return shared === undefined ? 'refused' : { group: wanted, publicValue: pair.publicValue, shared };
 }
 
-function refusal(request: ChildRequest, matched: Phase2 | undefined, invalidKe: number | undefined, number: number, env: Env): ChildOutcome {
+function refusal(
+  request: ChildRequest,
+  matched: Phase2 | undefined,
+  invalidKe: number | undefined,
+  number: number,
+  env: Env,
+): ChildOutcome {
   const refused = (name: 'TS_UNACCEPTABLE' | 'NO_PROPOSAL_CHOSEN', why: string): ChildOutcome => {
     env.tell({ kind: 'child-refused', notify: name, why });
     return { kind: 'refused', notify: notify(name), name, why };
@@ -156,7 +165,12 @@ function refusal(request: ChildRequest, matched: Phase2 | undefined, invalidKe: 
     return refused('TS_UNACCEPTABLE', `no phase2-interface of ${request.profile.name} has ground in common with ${wanted}`);
   }
   if (invalidKe !== undefined)
-    return { kind: 'refused', notify: notify('INVALID_KE_PAYLOAD', invalidKe), name: 'INVALID_KE_PAYLOAD', why: `KE for group ${invalidKe} wanted` };
+    return {
+      kind: 'refused',
+      notify: notify('INVALID_KE_PAYLOAD', invalidKe),
+      name: 'INVALID_KE_PAYLOAD',
+      why: `KE for group ${invalidKe} wanted`,
+    };
   const where = { child: number, phase2: matched.name };
   sayOurChild(env, where, matched);
   env.say(where, phrases.noProposalChosen);
@@ -178,4 +192,3 @@ export const deleteOf = (spis: readonly number[]): Payload => ({
   spiSize: 4,
   spis: spis.map(spiOctets4),
 });
-

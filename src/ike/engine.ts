@@ -2,7 +2,7 @@
  * The IKEv2 responder as a value machine: (state, datagram, time, answers) → (state, outputs). Seven verbs; no socket, no
  * clock, no promise. Order of work for a datagram: header, SA, message ID, integrity, and only then its payloads.
  */
-import { Slab } from './slab.ts';
+
 import type { Config } from '../config/index.ts';
 import * as phrases from '../log/phrases/index.ts';
 import {
@@ -11,33 +11,30 @@ import {
   decodeMessage,
   Exchange,
   exchangeName,
-  type Header,
-  hex,
   Malformed,
   type Message,
-  NO_SPI,
   notify,
-  encodeMessage,
   type Payload,
 } from '../wire/index.ts';
 import { AdmissionControl, Cookies } from './cookie.ts';
 import { Counters } from './counters.ts';
-import { freshSpi } from './env.ts';
 import { afterCertificate } from './exchange/authStart.ts';
 import { exchanges } from './exchange/index.ts';
-import { initPayloads, saInit } from './exchange/saInit.ts';
-import { type Answer, dispatch, refuse, type Step, type Where } from './exchange.ts';
+import { type Answer, dispatch, refuse, type Step } from './exchange.ts';
+import { FrontDoor } from './frontDoor.ts';
 import { afterGate } from './gate.ts';
 import { Leases } from './leases.ts';
-import { freshSlot, Life, roomOf } from './life.ts';
-import { type Output, Outbox, type Ticket } from './outbox.ts';
+import { Life, roomOf } from './life.ts';
+import { Outbox, type Output, type Ticket } from './outbox.ts';
 import { payloadsOf, protect, unprotect } from './protect.ts';
 import { refusals } from './refusal.ts';
-import { type Endpoint, type IkeSa, nameOf, type Path } from './sa.ts';
+import type { Endpoint, IkeSa, Path } from './sa.ts';
+import { Slab } from './slab.ts';
 import { type Slot, theirSpi } from './slot.ts';
 import { type GatewayView, viewOf } from './snapshot.ts';
 import { SaTable } from './table.ts';
 import { admit, begin, remember } from './window.ts';
+import { fortiExchange, sayComes, saySent } from './wireTalk.ts';
 import { type Clocks, type Entropy, Suites, type World } from './world.ts';
 
 export type Datagram = { readonly octets: Uint8Array; readonly from: Endpoint; readonly to: Endpoint; readonly natt: boolean };
@@ -48,16 +45,13 @@ export type Command =
   /** End one SA, by its instance name. */
   | { readonly do: 'delete'; readonly name: string; readonly why: string };
 
-/** Unprotected error answers a second, all peers together: a flood must not make us a reflector (§2.21.4). */
-const STATELESS_PER_SECOND = 50;
-
 export class Engine {
   readonly #world: World;
   readonly #life: Life;
   readonly #counters = new Counters();
+  readonly #door: FrontDoor;
   readonly #tickets = new Map<Ticket, Slot>();
   #lastTicket = 0;
-  #stateless = { second: 0, left: STATELESS_PER_SECOND };
 
   /**
    * @param o.exportKeys gives `keys` outputs for Wireshark: a capability of the operator's explicit flag alone
@@ -83,6 +77,7 @@ export class Engine {
       lastChild: 0,
     };
     this.#life = new Life(this.#world);
+    this.#door = new FrontDoor(this.#world, this.#life, this.#counters);
   }
 
   get debug(): boolean {
@@ -118,7 +113,8 @@ export class Engine {
     const { sa } = slot;
     const env = this.#life.env(slot);
     this.#contain(slot, 'answer', () => {
-      if (sa.at === 'at-certificate' && answer.about === 'certificate') this.#commit(slot, afterCertificate(sa, answer.verdict, env), env);
+      if (sa.at === 'at-certificate' && answer.about === 'certificate')
+        this.#commit(slot, afterCertificate(sa, answer.verdict, env), env);
       else if (sa.at === 'at-gate' && answer.about === 'posture') this.#commit(slot, afterGate(sa, answer.evidence, env), env);
     });
   }
@@ -128,13 +124,15 @@ export class Engine {
     switch (command.do) {
       case 'shutdown':
         for (const slot of [...this.#world.table.all()]) {
-          if (slot.sa.at === 'established') this.#life.submit(slot, { do: 'delete-ike', reason: 'shutdown', why: 'the gateway shuts down' });
+          if (slot.sa.at === 'established')
+            this.#life.submit(slot, { do: 'delete-ike', reason: 'shutdown', why: 'the gateway shuts down' });
           else this.#life.close(slot, 'shutdown', 'the gateway shuts down', false);
         }
         return;
       case 'delete': {
         const slot = this.#world.table.named(command.name);
-        if (slot?.sa.at === 'established') this.#life.submit(slot, { do: 'delete-ike', reason: 'admin-deleted', why: command.why });
+        if (slot?.sa.at === 'established')
+          this.#life.submit(slot, { do: 'delete-ike', reason: 'admin-deleted', why: command.why });
       }
     }
   }
@@ -167,7 +165,13 @@ export class Engine {
   /** Monotonic counters of messages, drops by reason, faults, and gauges of what is held. */
   counters(): Readonly<Record<string, number>> {
     const { table, admission } = this.#world;
-    return { ...this.#counters.all(), sas: table.size, children: table.children, 'half-open': admission.halfOpen, timers: this.#life.timers.size };
+    return {
+      ...this.#counters.all(),
+      sas: table.size,
+      children: table.children,
+      'half-open': admission.halfOpen,
+      timers: this.#life.timers.size,
+    };
   }
 
   #datagram({ octets, from, to, natt }: Datagram): void {
@@ -175,12 +179,16 @@ export class Engine {
     if (seen.kind !== 'ike') return this.#counters.drop(seen.kind, '');
     const path: Path = { local: to, remote: from, natt };
     const header = decodeHeader(seen.octets);
-    this.#sayComes(header, octets.length, path);
-    if (header.major !== 2) return this.#wrongVersion(header, path);
-    if (header.exchange === Exchange.IKE_SA_INIT) return this.#init(header, seen.octets, path);
+    sayComes(this.#world, header, seen.octets, octets.length, path);
+    if (header.major !== 2) return this.#door.wrongVersion(header, path);
+    if (header.exchange === Exchange.IKE_SA_INIT) return this.#door.init(header, seen.octets, path);
     const slot = this.#world.table.bySpi(header.initiator ? header.SPIr : header.SPIi);
-    if (slot === undefined || slot.sa.basis.initiator === header.initiator || theirSpi(slot.sa) !== (header.initiator ? header.SPIi : header.SPIr))
-      return this.#unknownSpi(header, path);
+    if (
+      slot === undefined ||
+      slot.sa.basis.initiator === header.initiator ||
+      theirSpi(slot.sa) !== (header.initiator ? header.SPIi : header.SPIr)
+    )
+      return this.#door.unknownSpi(header, path);
     const message = decodeMessage(seen.octets, header);
     if (message.sealed === undefined) return this.#counters.drop('unprotected', '');
     if (header.response) return this.#response(slot, seen.octets, message, path);
@@ -221,9 +229,7 @@ export class Engine {
     this.#follow(slot, path);
     this.#counters.count(exchangeName(header.exchange));
     this.#contain(slot, exchangeName(header.exchange), () => {
-      const step = payloadStep(slot.sa, header.exchange, opened, (payloads) =>
-        dispatch(exchanges, slot.sa, { exchange: header.exchange, payloads }, env),
-      );
+      const step = payloadStep(opened, (payloads) => dispatch(exchanges, slot.sa, { exchange: header.exchange, payloads }, env));
       this.#commit(slot, step, env);
     });
   }
@@ -259,76 +265,6 @@ export class Engine {
       env.say('sa', phrases.remoteAddressChange, was.remote.address, path.remote.address);
       if (sa.at === 'established') env.tell({ kind: 'moved', was: was.remote.address });
     } else if (was.remote.port !== path.remote.port) env.say('sa', phrases.remotePortChange, was.remote.port, path.remote.port);
-  }
-
-  #init(header: Header, octets: Uint8Array, path: Path): void {
-    if (header.response || !header.initiator || header.SPIr !== NO_SPI || header.messageId !== 0 || header.SPIi === NO_SPI)
-      return this.#counters.drop('init', 'not a first request');
-    const { table, clocks } = this.#world;
-    const initKey = `${header.SPIi}|${path.remote.address}|${path.remote.port}`;
-    const known = table.byInit(initKey);
-    if (known !== undefined && 'opening' in known.sa && sameOctets(known.sa.opening.request, octets)) {
-      this.#life.env(known).say('sa', phrases.retransmitDetected);
-      this.#counters.count('retransmit');
-      return this.#world.out.send(path, [known.sa.opening.response]);
-    }
-    this.#counters.count('IKE_SA_INIT');
-    if (table.size >= this.#world.config.settings.saMax) return this.#counters.drop('init', 'sa-max');
-    const payloads = initPayloads(header, octets);
-    const id = this.#world.lastId + 1;
-    let name: string | undefined;
-    const say: Parameters<typeof saInit>[1]['say'] = (where, phrase, ...args) => {
-      if (this.#world.debug) this.#world.out.push({ do: 'say', scope: initScope(where, name, header, id), line: phrase(...args) });
-    };
-    if (typeof payloads === 'string') {
-      say('sa', phrases.malformed, payloads);
-      return this.#counters.drop('malformed', payloads);
-    }
-    const { config, debug, admission, cookies, slab, entropy, suites } = this.#world;
-    const outcome = saInit(
-      { header, octets, payloads, path, id },
-      {
-        now: clocks.now,
-        config,
-        debug,
-        admission,
-        cookies,
-        slab,
-        say,
-        rename: (to) => {
-          name = to;
-        },
-        random: (n) => entropy.octets(n),
-        keyPair: (group) => entropy.keyPair(group),
-        ikeSpi: () => freshSpi(this.#world),
-        suite: (choice) => suites.ike(choice),
-      },
-    );
-    switch (outcome.kind) {
-      case 'drop':
-        return this.#counters.drop('init', outcome.why);
-      case 'answer':
-        this.#world.lastId = id;
-        if (outcome.reason !== undefined) {
-          const event = { kind: 'init-refused', remote: path.remote.address, local: path.local.address, reason: outcome.reason, why: outcome.why } as const;
-          this.#world.out.push({ do: 'tell', event });
-        }
-        return this.#world.out.send(path, [outcome.octets]);
-      case 'open': {
-        this.#world.lastId = id;
-        const slot = freshSlot(outcome.sa, { path });
-        slot.window.next = 1;
-        slot.initKey = initKey;
-        const [profile] = outcome.sa.candidates;
-        slot.expires = clocks.now + (profile?.negotiateTimeout ?? 30) * 1000;
-        table.add(slot);
-        admission.opened(path.remote.address);
-        this.#life.schedule(slot);
-        if (this.#world.exportKeys) this.#world.out.keys(outcome.sa.basis);
-        this.#world.out.send(path, [outcome.response]);
-        this.#saySent(slot, 'SA_INIT_RESPONSE', [outcome.response], path);
-      }
-    }
   }
 
   /** Carries out what a handler decided: the one place where an SA changes because of a message. */
@@ -374,7 +310,12 @@ export class Engine {
       remember(slot.window, []);
     } else {
       env.say('sa', phrases.refusing, name ?? 'no notify', why);
-      this.#respond(slot, name === undefined ? [] : [name === 'UNSUPPORTED_CRITICAL_PAYLOAD' ? notify(name, data ?? 0) : notify(name as 'INVALID_SYNTAX')]);
+      this.#respond(
+        slot,
+        name === undefined
+          ? []
+          : [name === 'UNSUPPORTED_CRITICAL_PAYLOAD' ? notify(name, data ?? 0) : notify(name as 'INVALID_SYNTAX')],
+      );
     }
     if (!established || endsEstablished) this.#life.close(slot, reason, why, true);
     else this.#life.schedule(slot);
@@ -387,10 +328,16 @@ export class Engine {
     const envelope = { SPIi, SPIr, exchange: slot.exchange, initiator, response: true, messageId: window.next - 1 };
     const room = sa.at === 'closed' || sa.at === 'half-open' ? roomOfCandidates(sa, slot) : roomOf(sa, slot);
     const datagrams = protect(sa.basis, slot, envelope, payloads, room, (n) => this.#world.entropy.octets(n));
-    if (datagrams.length > 1) this.#life.env(slot).say('sa', phrases.splitting, datagrams.reduce((n, d) => n + d.length, 0), datagrams.length);
+    if (datagrams.length > 1)
+      this.#life.env(slot).say(
+        'sa',
+        phrases.splitting,
+        datagrams.reduce((n, d) => n + d.length, 0),
+        datagrams.length,
+      );
     remember(window, datagrams);
     this.#world.out.send(path, datagrams);
-    this.#saySent(slot, TAGS[slot.exchange] ?? exchangeName(slot.exchange), datagrams, path);
+    saySent(this.#world, slot, `${fortiExchange(slot.exchange)}_RESPONSE`, datagrams, path);
   }
 
   /** A fault of ours ends the SA it happened in and nothing else. */
@@ -408,63 +355,10 @@ export class Engine {
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#world.out.push({ do: 'tell', event: { kind: 'fault', where, stack } });
   }
-
-  /** §2.5: a higher major version gets INVALID_MAJOR_VERSION, in the clear and rate-limited. */
-  #wrongVersion(header: Header, path: Path): void {
-    this.#counters.drop('version', `${header.major}`);
-    this.#sayDaemon(() => phrases.majorVersion(header.major));
-    if (header.major > 2 && !header.response) this.#stateless_(header, path, 'INVALID_MAJOR_VERSION');
-  }
-
-  /** §2.21.4: a request for no SA of ours; the answer is a hint that nobody can authenticate. */
-  #unknownSpi(header: Header, path: Path): void {
-    this.#counters.drop('unknown-spi', '');
-    this.#sayDaemon(() => phrases.invalidSpi(header.SPIi, header.SPIr, id8(header.messageId)));
-    if (!header.response) this.#stateless_(header, path, 'INVALID_IKE_SPI');
-  }
-
-  #stateless_(header: Header, path: Path, name: 'INVALID_MAJOR_VERSION' | 'INVALID_IKE_SPI'): void {
-    const second = Math.floor(this.#world.clocks.now / 1000);
-    if (this.#stateless.second !== second) this.#stateless = { second, left: STATELESS_PER_SECOND };
-    if (this.#stateless.left === 0) return this.#counters.drop('stateless-limit', '');
-    this.#stateless.left -= 1;
-    const { SPIi, SPIr, exchange, messageId } = header;
-    this.#world.out.send(path, [encodeMessage({ SPIi, SPIr, exchange, initiator: !header.initiator, response: true, messageId }, [notify(name)])]);
-  }
-
-  #sayDaemon(line: () => phrases.Phrase): void {
-    if (this.#world.debug) this.#world.out.push({ do: 'say', scope: { kind: 'daemon' }, line: line() });
-  }
-
-  #sayComes(header: Header, octets: number, { local, remote }: Path): void {
-    if (!this.#world.debug) return;
-    const name = `${FORTI_NAMES[header.exchange] ?? exchangeName(header.exchange)}${header.response ? '_RESPONSE' : ''}`;
-    const id = header.exchange === Exchange.IKE_SA_INIT ? '' : `:${id8(header.messageId)}`;
-    this.#sayDaemon(() => phrases.udpComes(`${remote.address}:${remote.port}`, `${local.address}:${local.port}`, octets));
-    this.#sayDaemon(() => phrases.exchangeComes(name, header.SPIi, header.SPIr, id, header.length));
-  }
-
-  #saySent(slot: Slot, tag: string, datagrams: readonly Uint8Array[], { local, remote }: Path): void {
-    if (!this.#world.debug) return;
-    const { SPIi, SPIr } = slot.sa.basis;
-    const id = slot.exchange === 0 ? `${SPIi}/${SPIr}` : `${SPIi}/${SPIr}:${id8(slot.window.next - 1)}`;
-    const path = { from: `${local.address}:${local.port}`, to: `${remote.address}:${remote.port}` };
-    const scope = { kind: 'gateway', name: nameOf(slot.sa), id: slot.sa.basis.id } as const;
-    for (const octets of datagrams) {
-      this.#world.out.push({ do: 'say', scope: { ...scope, raw: true }, line: phrases.packetOut(hex(octets).toUpperCase()) });
-      this.#world.out.push({ do: 'say', scope, line: phrases.sentMessage(tag, path, octets.length, id) });
-    }
-  }
 }
-
-const id8 = (messageId: number): string => messageId.toString(16).padStart(8, '0');
-const FORTI_NAMES: Readonly<Record<number, string>> = { 34: 'SA_INIT', 35: 'AUTH', 36: 'CREATE_CHILD', 37: 'INFORMATIONAL', 38: 'SESSION_RESUME' };
-const TAGS: Readonly<Record<number, string>> = { 35: 'AUTH_RESPONSE', 36: 'CREATE_CHILD_RESPONSE', 37: 'INFORMATIONAL_RESPONSE' };
 
 /** Decodes a verified plaintext and hands it on; malformed payloads of a verified peer are refused by name (§2.21.2). */
 function payloadStep(
-  _sa: IkeSa,
-  _exchange: number,
   opened: { readonly first: number; readonly plain: Uint8Array },
   handle: (payloads: readonly Payload[]) => Step,
 ): Step {
@@ -482,16 +376,3 @@ function roomOfCandidates(sa: Extract<IkeSa, { readonly at: 'half-open' | 'close
   const profile = sa.at === 'half-open' ? sa.candidates[0] : undefined;
   return profile === undefined ? 0 : roomOf({ profile }, slot);
 }
-
-function initScope(where: Where | 'daemon', name: string | undefined, { SPIi }: Header, id: number): phrases.Scope {
-  if (where === 'daemon') return { kind: 'daemon' };
-  if (where === 'error') return name === undefined ? { kind: 'error' } : { kind: 'error', name };
-  if (typeof where === 'object' && 'bare' in where) return { kind: 'gateway', name: where.bare };
-  if (name === undefined) return { kind: 'spi', SPIi, SPIr: NO_SPI, id };
-  return where === 'gateway' ? { kind: 'gateway', name } : { kind: 'gateway', name, id };
-}
-
-function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((o, i) => o === b[i]);
-}
-

@@ -8,10 +8,19 @@ import type { Env, SaEvent, Where } from './exchange.ts';
 import { type Ends, type KeyRing, rekeyedKeys } from './keys.ts';
 import type { Lease } from './leases.ts';
 import type { IkeChoice } from './negotiate.ts';
-import { lowest } from './own.ts';
-import { type Basis, type Established, type EspSuite, type IkeSa, nameOf, type Path, type Suite } from './sa.ts';
+import { lowest, type OwnRequest } from './own.ts';
+import { type Basis, type EspSuite, type Established, type IkeSa, nameOf, type Path, type Suite } from './sa.ts';
 import type { Slot } from './slot.ts';
 import type { World } from './world.ts';
+
+/** Which of our requests a rekey by the peer would collide with (§2.25). */
+const COLLIDES: { readonly [R in OwnRequest['do']]: Env['busy'] } = {
+  'rekey-ike': 'rekey-ike',
+  'rekey-child': 'rekey-child',
+  'delete-ike': 'delete',
+  'delete-child': undefined,
+  dpd: undefined,
+};
 
 export class SlotEnv implements Env {
   readonly #world: World;
@@ -44,18 +53,8 @@ export class SlotEnv implements Env {
     return this.#world.debug;
   }
   get busy(): Env['busy'] {
-    switch (this.#slot.own?.current?.pending.request.do) {
-      case 'rekey-ike':
-        return 'rekey-ike';
-      case 'rekey-child':
-        return 'rekey-child';
-      case 'delete-ike':
-        return 'delete';
-      case 'delete-child':
-      case 'dpd':
-      case undefined:
-        return undefined;
-    }
+    const under = this.#slot.own?.current?.pending.request.do;
+    return under === undefined ? undefined : COLLIDES[under];
   }
 
   say<A extends readonly unknown[]>(where: Where, phrase: (...args: A) => Phrase, ...args: A): void {
@@ -127,7 +126,8 @@ export class SlotEnv implements Env {
 
   rivalled(old: number, made: number, Ni: Uint8Array, Nr: Uint8Array): void {
     const pending = this.#slot.own?.current?.pending;
-    if (pending?.request.do === 'rekey-child' && pending.request.spiIn === old) pending.rival = { made, lowest: lowest(Ni, Nr).slice() };
+    if (pending?.request.do === 'rekey-child' && pending.request.spiIn === old)
+      pending.rival = { made, lowest: lowest(Ni, Nr).slice() };
   }
 
   tell(event: SaEvent): void {
@@ -138,7 +138,8 @@ export class SlotEnv implements Env {
   /** Gives back what a handler took and the SA that came of it does not hold. */
   settle(sa: IkeSa): void {
     const kept = sa.at === 'established' ? sa : undefined;
-    for (const lease of this.#leases) if (lease !== kept?.lease4 && lease !== kept?.lease6) this.#world.leases.release(lease, this.now);
+    for (const lease of this.#leases)
+      if (lease !== kept?.lease4 && lease !== kept?.lease6) this.#world.leases.release(lease, this.now);
     if (this.#index < 0) return;
     if (kept === undefined) {
       const at = this.#name.lastIndexOf('_');
@@ -166,7 +167,8 @@ export function freshSpi({ entropy, table }: World): IkeSpi {
   }
 }
 
-const endpoint = ({ address, port }: Path['local']): string => (address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
+const endpoint = ({ address, port }: Path['local']): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
 /** Who an event is about, with what is known by now. */
 export function subjectOf({ sa, path }: Slot, gateway: string): Subject {

@@ -124,7 +124,13 @@ function takeLeases({ profile, first, proof }: SaAt<'at-gate'>, env: Env): Lease
     const lease = env.lease(profile.name, family, proof.key);
     if (lease === undefined) {
       const used = env.leased(profile.name, family);
-      env.say('gateway', phrases.poolEmpty, family, used, family === 4 ? 'ipv4-start-ip/ipv4-end-ip or ipv4-name' : 'ipv6-start-ip/ipv6-end-ip');
+      env.say(
+        'gateway',
+        phrases.poolEmpty,
+        family,
+        used,
+        family === 4 ? 'ipv4-start-ip/ipv4-end-ip or ipv4-name' : 'ipv6-start-ip/ipv6-end-ip',
+      );
       env.say('sa', phrases.couldNotAllocate, family);
       env.tell({ kind: 'pool-empty', family, used });
       return undefined;
@@ -135,7 +141,12 @@ function takeLeases({ profile, first, proof }: SaAt<'at-gate'>, env: Env): Lease
   };
   const [lease4, lease6] = [take(4), take(6)];
   if (modeCfg.assign && lease4 === undefined && lease6 === undefined) return { ...none, failed: 'INTERNAL_ADDRESS_FAILURE' };
-  const { attributes, notes } = answerConfig(first.cp, modeCfg, { ipv4: lease4?.address, ipv6: lease6?.address }, env.config.system.version);
+  const { attributes, notes } = answerConfig(
+    first.cp,
+    modeCfg,
+    { ipv4: lease4?.address, ipv6: lease6?.address },
+    env.config.system.version,
+  );
   sayConfig(env, notes, 'request');
   return { lease4, lease6, notes, payload: { kind: 'CP', cfgType: 2, attributes } };
 }
@@ -163,7 +174,14 @@ function opened(
   sayInstalled(outcome.child, env);
   if (address !== undefined) env.say('gateway', phrases.tunnelUp, addressText(address.address));
   if (base.client?.uid !== undefined)
-    env.say('gateway', phrases.emsTunnel, true, base.client.uid, base.instance, address === undefined ? '0.0.0.0' : addressText(address.address));
+    env.say(
+      'gateway',
+      phrases.emsTunnel,
+      true,
+      base.client.uid,
+      base.instance,
+      address === undefined ? '0.0.0.0' : addressText(address.address),
+    );
   return { kind: 'reply', to: { ...base, children: [outcome.child] }, payloads, installed: [outcome.keys] };
 }
 

@@ -46,7 +46,9 @@ export type Answer =
   | { readonly about: 'posture'; readonly evidence: Evidence };
 
 /** What path validation found: the chain from leaf to anchor, or why there is none. */
-export type PathVerdict = { readonly ok: true; readonly chain: readonly Certificate[] } | { readonly ok: false; readonly why: string };
+export type PathVerdict =
+  | { readonly ok: true; readonly chain: readonly Certificate[] }
+  | { readonly ok: false; readonly why: string };
 
 /** A child SA and its keys for a data plane; by value, never shared. The algorithms stand in `child.suite`. */
 export type ChildKeys = {
@@ -77,7 +79,13 @@ export type Step =
   /** The answer waits for somebody outside. */
   | { readonly kind: 'ask'; readonly to: SaAt<'at-gate' | 'at-certificate'>; readonly question: Question }
   /** Say no as `refusal.ts` has it. `payloads` stand before the notify; `data` is the notify's own. */
-  | { readonly kind: 'refuse'; readonly reason: Reason; readonly why: string; readonly payloads?: readonly Payload[]; readonly data?: number }
+  | {
+      readonly kind: 'refuse';
+      readonly reason: Reason;
+      readonly why: string;
+      readonly payloads?: readonly Payload[];
+      readonly data?: number;
+    }
   /** Answer, and this SA is over. */
   | { readonly kind: 'close'; readonly reason: Reason; readonly why: string; readonly payloads: readonly Payload[] };
 
@@ -163,7 +171,8 @@ export function exchange<A extends At, R extends Kind, O extends Kind = never>(r
   const { story, type, requires, forbids = [] } = rule;
   const from: readonly At[] = Array.isArray(rule.from) ? rule.from : [rule.from as A]; // Array.isArray does not narrow readonly
   // The one place where "checked at run time by dispatch" becomes "known to the compiler".
-  const run = (sa: IkeSa, message: Verified, env: Env) => rule.request(sa as SaAt<A>, view(message) as unknown as Request<R, O>, env);
+  const run = (sa: IkeSa, message: Verified, env: Env) =>
+    rule.request(sa as SaAt<A>, view(message) as unknown as Request<R, O>, env);
   return { story, from, type, requires, forbids, run };
 }
 
@@ -180,7 +189,9 @@ export function dispatch(all: readonly Exchange[], sa: IkeSa, message: Verified,
       return refuse('syntax', `two ${payload.kind} payloads`);
   }
   const rule = find(all, sa.at, message);
-  return rule === undefined ? refuse('syntax', `no exchange of type ${message.exchange} fits in state ${sa.at}`) : rule.run(sa, message, env);
+  return rule === undefined
+    ? refuse('syntax', `no exchange of type ${message.exchange} fits in state ${sa.at}`)
+    : rule.run(sa, message, env);
 }
 
 /** The rule that a message fits in a state; a property test proves that there is never a second. */

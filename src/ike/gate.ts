@@ -67,5 +67,9 @@ function narrate(verdict: Verdict, env: Env): void {
 function account(verdict: Verdict): { readonly source: string; readonly why: string; readonly tag?: string } {
   if (verdict.kind === 'deny') return { source: 'none', why: verdict.why };
   if (verdict.kind === 'probation') return { source: 'none', why: 'token announced' };
-  return { source: verdict.source, why: 'tag matches', ...(verdict.tag === undefined ? {} : { tag: formatPostureTag(verdict.tag) }) };
+  return {
+    source: verdict.source,
+    why: 'tag matches',
+    ...(verdict.tag === undefined ? {} : { tag: formatPostureTag(verdict.tag) }),
+  };
 }

@@ -84,7 +84,13 @@ export function initialKeys(suite: Suite, shared: Uint8Array, { SPIi, SPIr, Ni, 
  * Keys of a rekeyed IKE SA (§2.18): SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr) with the old SA's PRF, prf+ with the
  * new one's.
  */
-export function rekeyedKeys(old: { suite: Suite; keys: KeyRing }, suite: Suite, shared: Uint8Array, ends: Ends, slab: Slab): KeyRing {
+export function rekeyedKeys(
+  old: { suite: Suite; keys: KeyRing },
+  suite: Suite,
+  shared: Uint8Array,
+  ends: Ends,
+  slab: Slab,
+): KeyRing {
   const nonces = concat(ends.Ni, ends.Nr);
   const SKEYSEED = old.suite.prf.mac(old.keys.SK_d, shared, nonces);
   const okm = suite.prf.plus(SKEYSEED, concat(nonces, spiOctets(ends.SPIi), spiOctets(ends.SPIr)), total(suite));

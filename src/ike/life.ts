@@ -72,7 +72,10 @@ export class Life {
     if (!table.hasEsp(child.spiIn)) return;
     table.deleteEsp(child.spiIn);
     out.push({ do: 'remove', spi: child.spiIn });
-    out.push({ do: 'tell', event: { kind: 'child-down', spi: spiText(child.spiIn), reason: why, ...subjectOf(slot, nameOf(slot.sa)) } });
+    out.push({
+      do: 'tell',
+      event: { kind: 'child-down', spi: spiText(child.spiIn), reason: why, ...subjectOf(slot, nameOf(slot.sa)) },
+    });
   }
 
   /**
@@ -97,7 +100,14 @@ export class Life {
       }
       const address = sa.lease4 ?? sa.lease6;
       if (sa.client?.uid !== undefined)
-        env.say('gateway', phrases.emsTunnel, false, sa.client.uid, sa.instance, address === undefined ? '0.0.0.0' : addressText(address.address));
+        env.say(
+          'gateway',
+          phrases.emsTunnel,
+          false,
+          sa.client.uid,
+          sa.instance,
+          address === undefined ? '0.0.0.0' : addressText(address.address),
+        );
       table.removeKey(sa.proof.key, slot);
       if (slot.index >= 0) table.giveInstance(sa.profile.name, slot.index);
       const seconds = Math.round((clocks.now - sa.since) / 1000);
@@ -175,7 +185,13 @@ export class Life {
       own.next += 1;
       const envelope = { SPIi, SPIr, exchange: built.exchange, initiator, response: false, messageId: id };
       const datagrams = protect(sa.basis, slot, envelope, built.payloads, roomOf(sa, slot), (n) => env.random(n));
-      own.current = { id, pending: built.pending, datagrams, tries: 1, due: this.#world.clocks.now + patience(request, 1, sa).wait };
+      own.current = {
+        id,
+        pending: built.pending,
+        datagrams,
+        tries: 1,
+        due: this.#world.clocks.now + patience(request, 1, sa).wait,
+      };
       if (request.do === 'delete-ike') this.deleting += 1;
       if (request.do === 'dpd') {
         own.probes += 1;
@@ -219,7 +235,7 @@ export class Life {
     }
     if (step.later !== undefined && own !== undefined)
       own.later = { request: step.later, at: env.now + 3000 + 20 * (env.random(1)[0] ?? 0) }; // 3-8 s: two ends must not meet again
-    for (const request of step.then ?? []) this.submit(slot, request);
+    for (const request of step.next ?? []) this.submit(slot, request);
     this.#advance(slot);
   }
 
@@ -276,8 +292,7 @@ export class Life {
     } else if (rekeys(sa) && now >= sa.soft) {
       slot.sa = { ...sa, soft: Number.POSITIVE_INFINITY };
       this.submit(slot, { do: 'rekey-ike' });
-    }
-    else if (isIdle(slot, sa, now)) this.submit(slot, { do: 'dpd' });
+    } else if (isIdle(slot, sa, now)) this.submit(slot, { do: 'dpd' });
   }
 
   /** §2.1: the same octets again, or the peer counts as dead. */
@@ -331,4 +346,3 @@ export function freshSlot(sa: IkeSa, from: Pick<Slot, 'path'>): Slot {
     index: -1,
   };
 }
-

@@ -1,7 +1,7 @@
 /** Debug lines that take preparing: proposals, selectors, the configuration payload. Built only when somebody listens. */
 import type { Phase2, Profile } from '../config/index.ts';
 import * as phrases from '../log/phrases/index.ts';
-import { addressText, type Proposal, Protocol, TransformType, type TrafficSelector } from '../wire/index.ts';
+import { addressText, type Proposal, Protocol, type TrafficSelector, TransformType } from '../wire/index.ts';
 import type { Where } from './exchange.ts';
 import { type Note, noteText } from './modecfg.ts';
 import { fortiTransform } from './names.ts';
@@ -20,7 +20,12 @@ const PROPOSALS_SHOWN = 16;
 /** `0:10.0.0.0-10.0.0.255:0`: FortiOS' form of a selector, protocol first, port last. */
 export function selectorText(ts: TrafficSelector): string {
   if (ts.type === 'other') return `selector type ${ts.number}`;
-  const port = ts.startPort === 0 && ts.endPort === 65535 ? '0' : ts.startPort === ts.endPort ? `${ts.startPort}` : `${ts.startPort}-${ts.endPort}`;
+  const port =
+    ts.startPort === 0 && ts.endPort === 65535
+      ? '0'
+      : ts.startPort === ts.endPort
+        ? `${ts.startPort}`
+        : `${ts.startPort}-${ts.endPort}`;
   return `${ts.protocol}:${addressText(ts.start)}-${addressText(ts.end)}:${port}`;
 }
 

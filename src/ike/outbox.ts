@@ -42,13 +42,24 @@ export class Outbox {
 
   /** Sends datagrams without markers over a path; on the NAT-T port they get the non-ESP marker (RFC 3948 §2.2). */
   send({ local, remote, natt }: Path, datagrams: readonly Uint8Array[]): void {
-    for (const octets of datagrams) this.#outputs.push({ do: 'send', from: local, to: remote, octets: natt ? withMarker(octets) : octets });
+    for (const octets of datagrams)
+      this.#outputs.push({ do: 'send', from: local, to: remote, octets: natt ? withMarker(octets) : octets });
   }
 
   keys({ SPIi, SPIr, keys, suite: { cipher } }: Basis): void {
     const { SK_ei, SK_er, SK_ai, SK_ar } = keys;
     const { encr, keyLength, integ } = cipher;
-    const table = { SPIi, SPIr, SK_ei: SK_ei.slice(), SK_er: SK_er.slice(), SK_ai: SK_ai.slice(), SK_ar: SK_ar.slice(), encr, keyLength, integ };
+    const table = {
+      SPIi,
+      SPIr,
+      SK_ei: SK_ei.slice(),
+      SK_er: SK_er.slice(),
+      SK_ai: SK_ai.slice(),
+      SK_ar: SK_ar.slice(),
+      encr,
+      keyLength,
+      integ,
+    };
     this.#outputs.push({ do: 'keys', table });
   }
 

@@ -5,13 +5,13 @@
 import { group as groupOf, type KeyPair } from '../../crypto/index.ts';
 import type { Reason } from '../log/events.ts';
 import * as phrases from '../log/phrases/index.ts';
-import { Exchange, ikeSpi, type IkeSpi, notify, type Payload, Protocol, spiOctets, TransformType } from '../wire/index.ts';
+import { Exchange, type IkeSpi, ikeSpi, notify, type Payload, Protocol, spiOctets, TransformType } from '../wire/index.ts';
 import { childSa, deleteOf, keysOf, lifetime, spiOctets4, spiText } from './child.ts';
-import type { ChildKeys, Env } from './exchange.ts';
 import { readSpi } from './exchange/createChild.ts';
+import type { ChildKeys, Env } from './exchange.ts';
 import { childKeys } from './keys.ts';
-import { within } from './selectors.ts';
 import type { ChildSa, Established } from './sa.ts';
+import { within } from './selectors.ts';
 
 export type OwnRequest =
   | { readonly do: 'dpd' }
@@ -40,7 +40,7 @@ export type OwnStep = {
   readonly installed?: readonly ChildKeys[];
   readonly removed?: readonly { readonly child: ChildSa; readonly why: string }[];
   readonly successor?: Established;
-  readonly then?: readonly OwnRequest[];
+  readonly next?: readonly OwnRequest[];
   readonly close?: { readonly reason: Reason; readonly why: string };
   /** Try again at a later, random time (§2.25). */
   readonly later?: OwnRequest;
@@ -164,12 +164,15 @@ function refusedBy(payloads: readonly Payload[], request: OwnRequest, sa: Establ
       case 'INVALID_KE_PAYLOAD':
         env.say('sa', phrases.peerError, p.name);
         if (request.do === 'rekey-child' && request.group === undefined)
-          return { kind: 'refused', step: { to: sa, then: [{ ...request, group: p.data }] } };
+          return { kind: 'refused', step: { to: sa, next: [{ ...request, group: p.data }] } };
         return { kind: 'refused', step: { to: sa } };
       case 'CHILD_SA_NOT_FOUND': {
         env.say('sa', phrases.peerError, p.name);
         const gone = request.do === 'rekey-child' ? sa.children.filter((c) => c.spiIn === request.spiIn) : [];
-        return { kind: 'refused', step: { to: without(sa, gone), removed: gone.map((child) => ({ child, why: 'peer-deleted' })) } };
+        return {
+          kind: 'refused',
+          step: { to: without(sa, gone), removed: gone.map((child) => ({ child, why: 'peer-deleted' })) },
+        };
       }
       case 'NO_PROPOSAL_CHOSEN':
       case 'NO_ADDITIONAL_SAS':
@@ -198,8 +201,18 @@ function childRekeyed(
   const ours = payloads.find((p) => p.kind === 'TSi')?.selectors;
   const theirs = payloads.find((p) => p.kind === 'TSr')?.selectors;
   const { Ni, spiIn } = pending;
-  const bad = (why: string): OwnStep => ({ to: sa, then: [{ do: 'delete-ike', reason: 'syntax', why: `child rekey answered with ${why}` }] });
-  if (proposal === undefined || Nr === undefined || ours === undefined || theirs === undefined || Ni === undefined || spiIn === undefined)
+  const bad = (why: string): OwnStep => ({
+    to: sa,
+    next: [{ do: 'delete-ike', reason: 'syntax', why: `child rekey answered with ${why}` }],
+  });
+  if (
+    proposal === undefined ||
+    Nr === undefined ||
+    ours === undefined ||
+    theirs === undefined ||
+    Ni === undefined ||
+    spiIn === undefined
+  )
     return bad('payloads missing');
   if (old === undefined) return { to: sa }; // deleted by the peer meanwhile: it has told us so
   if (proposal.spi.length !== 4) return bad('an SPI that is none');
@@ -211,7 +224,10 @@ function childRekeyed(
   }
   const suite = env.espSuite({ ...old.suite, group: pending.group });
   const made = childKeys(sa.basis, suite, { Ni, Nr }, shared);
-  const child = childSa({ number: env.childNumber(), spiIn, spiOut: readSpi(proposal.spi), phase2: old.phase2, suite, TSi: theirs, TSr: ours }, env);
+  const child = childSa(
+    { number: env.childNumber(), spiIn, spiOut: readSpi(proposal.spi), phase2: old.phase2, suite, TSi: theirs, TSr: ours },
+    env,
+  );
   const material = { encrIn: made.encrR, integIn: made.integR, encrOut: made.encrI, integOut: made.integI };
   const to: Established = {
     ...sa,
@@ -223,9 +239,9 @@ function childRekeyed(
   if (rival !== undefined && lower(lowest(Ni, Nr), rival.lowest)) {
     // §2.8.1: the SA made with the lowest nonce is redundant; its maker deletes it. The peer deletes the old one.
     const kept = to.children.map((c): ChildSa => (c.spiIn === old.spiIn ? { ...c, state: 'rekeyed' } : c));
-    return { to: { ...to, children: kept }, installed, then: [{ do: 'delete-child', spiIn, why: 'redundant' }] };
+    return { to: { ...to, children: kept }, installed, next: [{ do: 'delete-child', spiIn, why: 'redundant' }] };
   }
-  return { to, installed, then: [{ do: 'delete-child', spiIn: old.spiIn, why: 'rekeyed' }] };
+  return { to, installed, next: [{ do: 'delete-child', spiIn: old.spiIn, why: 'rekeyed' }] };
 }
 
 function ikeRekeyed(pending: Pending, request: OwnRequest, sa: Established, payloads: readonly Payload[], env: Env): OwnStep {
@@ -237,7 +253,7 @@ function ikeRekeyed(pending: Pending, request: OwnRequest, sa: Established, payl
   const { Ni, SPIi, pair } = pending;
   const shared = ke !== undefined && ke.group === pending.group ? pair?.agree(ke.data) : undefined;
   if (proposal?.spi.length !== 8 || Nr === undefined || Ni === undefined || SPIi === undefined || shared === undefined)
-    return { to: sa, then: [{ do: 'delete-ike', reason: 'syntax', why: 'IKE SA rekey answered with payloads missing' }] };
+    return { to: sa, next: [{ do: 'delete-ike', reason: 'syntax', why: 'IKE SA rekey answered with payloads missing' }] };
   const SPIr = ikeSpi(proposal.spi);
   const { suite } = sa.basis;
   const keys = env.deriveIke(suite, shared, { SPIi, SPIr, Ni, Nr }, sa.basis);
@@ -245,7 +261,7 @@ function ikeRekeyed(pending: Pending, request: OwnRequest, sa: Established, payl
   env.say('sa', phrases.rekeyed, SPIi, SPIr);
   env.tell({ kind: 'ike-rekeyed', by: 'us', suite: suite.text });
   const successor: Established = { ...sa, basis: { ...sa.basis, SPIi, SPIr, initiator: true, keys, born: env.now }, soft, hard };
-  return { to: sa, successor, then: [{ do: 'delete-ike', reason: 'rekeyed', why: 'rekeyed' }] };
+  return { to: sa, successor, next: [{ do: 'delete-ike', reason: 'rekeyed', why: 'rekeyed' }] };
 }
 
 /** The lower of two nonces, octet by octet (§2.8.1). */

@@ -31,16 +31,21 @@ export const newOwn = (): Own => ({ next: 0, current: undefined, queue: [], late
 /** Puts a request in line, once; a delete of the IKE SA goes first and makes the rest pointless. */
 export function enqueue(own: Own, request: OwnRequest): void {
   if (request.do === 'delete-ike') own.queue.length = 0;
-  if (own.queue.some((q) => same(q, request)) || (own.current !== undefined && same(own.current.pending.request, request))) return;
+  if (own.queue.some((q) => same(q, request)) || (own.current !== undefined && same(own.current.pending.request, request)))
+    return;
   if (own.queue.length < QUEUE_MAX) own.queue.push(request);
 }
 
 function same(a: OwnRequest, b: OwnRequest): boolean {
-  return a.do === b.do && ('spiIn' in a ? a.spiIn : 0) === ('spiIn' in b ? b.spiIn : 0) && ('group' in a) === ('group' in b);
+  return a.do === b.do && ('spiIn' in a ? a.spiIn : 0) === ('spiIn' in b ? b.spiIn : 0) && 'group' in a === 'group' in b;
 }
 
 /** When a request that was sent `tries` times is sent again, and how often it is sent at all. */
-export function patience(request: OwnRequest, tries: number, { profile: { dpd } }: Established): { readonly wait: number; readonly most: number } {
+export function patience(
+  request: OwnRequest,
+  tries: number,
+  { profile: { dpd } }: Established,
+): { readonly wait: number; readonly most: number } {
   if (request.do === 'dpd') return { wait: dpd.retryInterval, most: dpd.retryCount };
   return { wait: Math.round(FIRST_WAIT * GROWTH ** (tries - 1)), most: TRIES };
 }

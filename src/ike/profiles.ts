@@ -3,7 +3,7 @@
  * the first IKE_AUTH ("re-validate gw ID"). Several profiles may answer on one address.
  */
 import type { Profile, Users } from '../config/index.ts';
-import { addressOctets, AuthMethod, describeIdentity } from '../wire/index.ts';
+import { AuthMethod, addressOctets, describeIdentity } from '../wire/index.ts';
 import type { FirstRequest, Identity, Path } from './sa.ts';
 
 /** Profiles that answer on this local address to this remote one, in configured order, and why there is none. */
@@ -49,7 +49,9 @@ function outerAddressFits({ match, match6 }: Profile, there: Uint8Array): boolea
     case 'ztna': // judged after authentication, on the tags
       return true;
     case 'ranges':
-      return rule.ranges.some((r) => r.start.length === there.length && compare(r.start, there) <= 0 && compare(there, r.end) <= 0);
+      return rule.ranges.some(
+        (r) => r.start.length === there.length && compare(r.start, there) <= 0 && compare(there, r.end) <= 0,
+      );
     case 'geography':
       return false;
   }
@@ -102,7 +104,9 @@ function misfit(profile: Profile, { IDi }: FirstRequest, shape: Shape, users: Us
     case 'one':
       return text === profile.peer.id ? undefined : `takes peerid '${profile.peer.id}' only, this peer is '${text}'`;
     case 'dialup':
-      return users.find(text, [profile.peer.group]) === undefined ? `knows no '${text}' in usrgrp ${profile.peer.group}` : undefined;
+      return users.find(text, [profile.peer.group]) === undefined
+        ? `knows no '${text}' in usrgrp ${profile.peer.group}`
+        : undefined;
     case 'any':
     case 'peers': // judged on the certificate
       return undefined;

@@ -2,15 +2,7 @@
  * SK and SKF payloads with the keys of an SA (RFC 7296 §3.14, RFC 7383): `protect` makes the datagrams of one message,
  * `unprotect` gives payloads that are proven to come from the peer. The reassembly queue is bounded in count and octets.
  */
-import {
-  decodePayloads,
-  type Envelope,
-  encodePayloads,
-  frame,
-  type Message,
-  type Payload,
-  type Sealed,
-} from '../wire/index.ts';
+import { decodePayloads, type Envelope, encodePayloads, frame, type Message, type Payload, type Sealed } from '../wire/index.ts';
 import type { Basis } from './sa.ts';
 
 /** RFC 7383 §2.6 leaves the limit to us: Windows has been seen sending 29 fragments. */
@@ -63,7 +55,13 @@ export const payloadsOf = (message: { readonly first: number; readonly plain: Ui
   decodePayloads(message.first, message.plain);
 
 /** RFC 7383 §2.6: one message at a time; a larger total replaces what is there, a smaller one is stale. */
-function gather(channel: Channel, messageId: number, response: boolean, { first, fragment, fragments }: Sealed, plain: Uint8Array): Unprotected {
+function gather(
+  channel: Channel,
+  messageId: number,
+  response: boolean,
+  { first, fragment, fragments }: Sealed,
+  plain: Uint8Array,
+): Unprotected {
   if (fragment < 1 || fragment > fragments) return { kind: 'drop', why: `fragment ${fragment} of ${fragments}` };
   if (fragments > FRAGMENTS_MAX) return { kind: 'drop', why: `${fragments} fragments, at most ${FRAGMENTS_MAX} are taken` };
   let queue = channel.reassembly;

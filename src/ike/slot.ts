@@ -66,4 +66,3 @@ export const rekeys = ({ profile, basis }: Established): boolean => profile.reke
 
 /** True when the peer has been silent for as long as its profile's liveness check allows. */
 export const isIdle = (slot: Slot, sa: Established, now: Instant): boolean => now >= slot.lastIn + idle(sa.profile);
-

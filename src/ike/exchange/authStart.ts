@@ -15,19 +15,11 @@ import {
   describeIdentity,
   Exchange,
   type Payload,
-  parseClientClaims,
   type Proposal,
+  parseClientClaims,
   type TrafficSelector,
 } from '../../wire/index.ts';
-import {
-  authenticated,
-  gatewayAuth,
-  identityFor,
-  peerRuleFor,
-  pskOf,
-  sharedKeyMatches,
-  signatureMatches,
-} from '../auth.ts';
+import { authenticated, gatewayAuth, identityFor, peerRuleFor, pskOf, sharedKeyMatches, signatureMatches } from '../auth.ts';
 import { Claimed } from '../claimed.ts';
 import { ask, type Env, exchange, type PathVerdict, type Refused, refuse, type Step } from '../exchange.ts';
 import { toGate } from '../gate.ts';
@@ -88,7 +80,8 @@ function placed(
   const was = sa.candidates[0]?.name ?? '';
   if (profile.name !== was) env.say('sa', phrases.gatewaySwitched, was, profile.name);
   env.say('sa', phrases.validationOk);
-  if (first.proposals === undefined && !profile.childless) return refuse('syntax', 'IKE_AUTH without SA, and childless-ike is off'); // RFC 6023
+  if (first.proposals === undefined && !profile.childless)
+    return refuse('syntax', 'IKE_AUTH without SA, and childless-ike is off'); // RFC 6023
   if ((first.proposals === undefined) !== (first.TSi.length === 0) || (first.TSi.length === 0) !== (first.TSr.length === 0))
     return refuse('syntax', 'IKE_AUTH needs SA, TSi and TSr together');
   const local = addressOctets(env.path.local.address) ?? new Uint8Array(4);
@@ -157,7 +150,10 @@ export const authFull = exchange({
       env.say('sa', phrases.authContinuation);
       env.say('sa', phrases.authFailed);
       env.say('sa', phrases.pskMismatch);
-      return refuse('psk-mismatch', `AUTH of '${text}' does not match: probable pre-shared key mismatch with ${place.profile.name}`);
+      return refuse(
+        'psk-mismatch',
+        `AUTH of '${text}' does not match: probable pre-shared key mismatch with ${place.profile.name}`,
+      );
     }
     env.say('sa', phrases.authVerified);
     env.say('sa', phrases.authContinuation);
@@ -208,11 +204,7 @@ function read(sent: readonly Extract<Payload, { readonly kind: 'CERT' }>[]): rea
 }
 
 /** The path has been validated outside: identity against certificate, peer rules, then the gate. */
-export function afterCertificate(
-  sa: SaAt<'at-certificate'>,
-  verdict: PathVerdict,
-  env: Env,
-): Step {
+export function afterCertificate(sa: SaAt<'at-certificate'>, verdict: PathVerdict, env: Env): Step {
   const { at: _at, leaf, how: _how, ...asking } = sa;
   const { profile, first } = asking;
   if (!verdict.ok) {

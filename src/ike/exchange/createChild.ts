@@ -6,8 +6,8 @@
 import * as phrases from '../../log/phrases/index.ts';
 import { Exchange, type Notify, notify, type Payload, Protocol } from '../../wire/index.ts';
 import { makeChild, spiText } from '../child.ts';
-import { exchange, refuse, type Step } from '../exchange.ts';
 import { sayInstalled } from '../establish.ts';
+import { exchange, refuse, type Step } from '../exchange.ts';
 import type { ChildSa, Established } from '../sa.ts';
 
 /** Child SAs of one IKE SA at a time, rekeys in flight included: a client has one, a strange one a few (§2.8). */
@@ -23,7 +23,8 @@ export const createChild = exchange({
     env.say('sa', phrases.receivedCreateChild);
     env.say('sa', phrases.respondedCreateChild);
     if (env.busy === 'rekey-ike') return answered(sa, [notify('TEMPORARY_FAILURE')]); // §2.25.2
-    if (msg.NONCE.data.length < 16 || msg.NONCE.data.length > 256) return refuse('syntax', `nonce of ${msg.NONCE.data.length} octets`);
+    if (msg.NONCE.data.length < 16 || msg.NONCE.data.length > 256)
+      return refuse('syntax', `nonce of ${msg.NONCE.data.length} octets`);
     const rekey = msg.all('N').find((n) => n.name === 'REKEY_SA');
     const old = rekey === undefined ? undefined : childOf(sa, rekey);
     if (rekey !== undefined && old === undefined)
@@ -88,4 +89,3 @@ export const readSpi = (spi: Uint8Array): number => new DataView(spi.buffer, spi
 function spiTarget({ protocol, spi }: Notify): { readonly protocol: number; readonly spi: Uint8Array } {
   return protocol === Protocol.ESP && spi.length === 4 ? { protocol, spi: spi.slice() } : { protocol: 0, spi: new Uint8Array(0) };
 }
-

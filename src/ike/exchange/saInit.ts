@@ -11,8 +11,9 @@ import * as phrases from '../../log/phrases/index.ts';
 import {
   addressOctets,
   decodePayloads,
-  encodeMessage,
   Exchange,
+  encodeMessage,
+  equal,
   type Header,
   hex,
   type IkeSpi,
@@ -22,9 +23,8 @@ import {
   notify,
   type Payload,
   type Proposal,
-  vendorName,
   VENDOR,
-  equal,
+  vendorName,
 } from '../../wire/index.ts';
 import { HASHES } from '../auth.ts';
 import type { AdmissionControl, Cookies } from '../cookie.ts';
@@ -70,20 +70,32 @@ const NONCE_OCTETS = 32;
  * @returns a half-open SA with its response, a stateless answer, or a drop
  */
 export function saInit(
-  { header, octets, payloads, path, id }: { header: Header; octets: Uint8Array; payloads: readonly Payload[]; path: Path; id: number },
+  {
+    header,
+    octets,
+    payloads,
+    path,
+    id,
+  }: { header: Header; octets: Uint8Array; payloads: readonly Payload[]; path: Path; id: number },
   env: InitEnv,
 ): InitOutcome {
   env.say('sa', phrases.respondedInit);
   const sa = payloads.find((p) => p.kind === 'SA');
   const ke = payloads.find((p) => p.kind === 'KE');
   const nonce = payloads.find((p) => p.kind === 'NONCE');
-  if (sa === undefined || ke === undefined || nonce === undefined) return { kind: 'drop', why: 'IKE_SA_INIT without SA, KE or Nonce' };
+  if (sa === undefined || ke === undefined || nonce === undefined)
+    return { kind: 'drop', why: 'IKE_SA_INIT without SA, KE or Nonce' };
   if (nonce.data.length < 16 || nonce.data.length > 256) return { kind: 'drop', why: `nonce of ${nonce.data.length} octets` }; // §2.10
   const critical = payloads.find((p) => p.kind === 'UNKNOWN' && p.critical);
   const answer = (notifies: readonly Payload[]) => encodeMessage(envelope(header, NO_SPI), notifies);
   if (critical?.kind === 'UNKNOWN') {
     const why = `payload type ${critical.type} is critical and not known`;
-    return { kind: 'answer', octets: answer([notify('UNSUPPORTED_CRITICAL_PAYLOAD', critical.type)]), reason: 'unsupported-critical', why };
+    return {
+      kind: 'answer',
+      octets: answer([notify('UNSUPPORTED_CRITICAL_PAYLOAD', critical.type)]),
+      reason: 'unsupported-critical',
+      why,
+    };
   }
 
   const notifies = payloads.filter((p) => p.kind === 'N');
@@ -120,7 +132,10 @@ export function saInit(
   const [first] = choice.candidates;
   sayChosen(env, choice.proposal, first);
   env.rename(first.name);
-  env.say({ bare: `${first.name}:${first.name}` }, phrases.createdConnection, id, { from: path.local.address, to: `${path.remote.address}:${path.remote.port}` });
+  env.say({ bare: `${first.name}:${first.name}` }, phrases.createdConnection, id, {
+    from: path.local.address,
+    to: `${path.remote.address}:${path.remote.port}`,
+  });
 
   const group = groupOf(choice.group);
   if (group === undefined) throw new RangeError(`group ${choice.group} was chosen and is not there`); // a fault: negotiate knows the backend
@@ -174,7 +189,13 @@ export function saInit(
         windows: isWindows(vendorIds),
         born: env.now,
       },
-      opening: { Ni: nonce.data.slice(), Nr, request: octets.slice(), response, hashes: Array.isArray(hashes) ? hashes : undefined },
+      opening: {
+        Ni: nonce.data.slice(),
+        Nr,
+        request: octets.slice(),
+        response,
+        hashes: Array.isArray(hashes) ? hashes : undefined,
+      },
     },
   };
 }
@@ -241,7 +262,9 @@ function choose(
     const accepts = (p: Profile) =>
       p !== profile &&
       p.groups.includes(choice.group) &&
-      p.proposals.some((w) => w.encr === choice.encr && w.keyLength === choice.keyLength && w.integ === choice.integ && w.prf === choice.prf);
+      p.proposals.some(
+        (w) => w.encr === choice.encr && w.keyLength === choice.keyLength && w.integ === choice.integ && w.prf === choice.prf,
+      );
     return { ...choice, candidates: [profile, ...fit.filter(accepts)] };
   }
   return other;
@@ -285,4 +308,3 @@ function sayNat(nat: { me: boolean; peer: boolean; supported: boolean }, profile
   env.say('sa', phrases.natDetected, nat.me, nat.peer);
   env.say('sa', phrases.processNatD);
 }
-

@@ -7,13 +7,16 @@ import { line, type Phrase } from './phrase.ts';
 export const receivedAuth = (): Phrase => line`responder received AUTH msg`;
 export const receivedEap = (): Phrase => line`responder received EAP msg`;
 export const peerIdentifier = (type: string, text: string): Phrase =>
-  type === 'IPV4_ADDR' || type === 'IPV6_ADDR' ? line`peer identifier ${type} ${text}` : line`received peer identifier ${type} '${text}'`;
+  type === 'IPV4_ADDR' || type === 'IPV6_ADDR'
+    ? line`peer identifier ${type} ${text}`
+    : line`received peer identifier ${type} '${text}'`;
 export const eapPeer = (): Phrase => line`eap-peer=yes`;
 export const revalidate = (): Phrase => line`re-validate gw ID`;
 export const validationOk = (): Phrase => line`gw validation OK`;
 export const validationFailed = (why: string): Phrase => line`gw validation failed: ${why}`;
 /** ours: FortiOS switches silently. */
-export const gatewaySwitched = (from: string, to: string): Phrase => line`gateway ${from} does not fit this peer, going on as ${to}`;
+export const gatewaySwitched = (from: string, to: string): Phrase =>
+  line`gateway ${from} does not fit this peer, going on as ${to}`;
 export const preparingIdentity = (): Phrase => line`responder preparing EAP identity request`;
 export const preparingEap = (): Phrase => line`responder preparing EAP pass through message`;
 export const sendToBackend = (): Phrase => line`send EAP message to FNBAM`;
@@ -22,7 +25,8 @@ export const eapUser = (user: string): Phrase => line`EAP user "${user}"`;
 export const authGroup = (group: string): Phrase => line`auth group ${group}`;
 export const eapResult = (result: string): Phrase => line`EAP result ${result}`;
 export const eapChallenged = (user: string): Phrase => line`EAP challenged for user "${user}"`;
-export const eapSucceeded = (user: string, group: string): Phrase => line`EAP succeeded for user "${user}" group "${group}" 2FA=no`;
+export const eapSucceeded = (user: string, group: string): Phrase =>
+  line`EAP succeeded for user "${user}" group "${group}" 2FA=no`;
 export const eapFailed = (user: string): Phrase => line`EAP failed for user "${user}"`;
 /** ours: FortiOS leaves the reason to another daemon's log. */
 export const eapWhy = (why: string): Phrase => line`EAP: ${why}`;
@@ -37,7 +41,8 @@ export const goingToBeDeleted = (): Phrase => line`going to be deleted`;
 export const negotiationTimeout = (): Phrase => line`negotiation timeout, deleting`;
 
 export const validatingCertificate = (): Phrase => line`Validating X.509 certificate`;
-export const peerCertificate = (subject: string, issuer: string): Phrase => line`peer cert, subject='${subject}', issuer='${issuer}'`;
+export const peerCertificate = (subject: string, issuer: string): Phrase =>
+  line`peer cert, subject='${subject}', issuer='${issuer}'`;
 export const peerIdVerified = (): Phrase => line`peer ID verified`;
 export const certificatePending = (): Phrase => line`certificate validation pending`;
 export const certificateSucceeded = (): Phrase => line`certificate validation succeeded`;

@@ -38,8 +38,7 @@ export const pfs = (group: number | undefined): Phrase =>
 export const matchedProposal = (id: number): Phrase => line`matched proposal id ${id}`;
 export const lifetime = (seconds: number): Phrase => line`lifetime=${seconds}`;
 export const gatewayMatched = (name: string): Phrase => line`SA proposal chosen, matched gateway ${name}`;
-export const createdConnection = (id: number, path: Path): Phrase =>
-  line`created connection: ${id} 0 ${path.from}->${path.to}.`;
+export const createdConnection = (id: number, path: Path): Phrase => line`created connection: ${id} 0 ${path.from}->${path.to}.`;
 export const noProposalChosen = (): Phrase => line`no proposal chosen`;
 export const noProposalResponse = (): Phrase => line`no proposal chosen, send error response`;
 /** ours: the cause that FortiOS leaves to the reader. */
@@ -62,13 +61,15 @@ export const dhPublicQueued = (): Phrase => line`generate DH public value reques
 export const dhSharedQueued = (): Phrase => line`compute DH shared secret request queued`;
 export const natHash = (local: string, remote: string): Phrase => line`create NAT-D hash local ${local} remote ${remote}`;
 /** FortiOS prints SK_* here; ours never does: keys leave only by `--capture-keys`. */
-export const skeyseedDone = (SPIi: string, SPIr: string, suite: string): Phrase => line`IKE SA ${SPIi}/${SPIr} keys derived, ${suite}`;
+export const skeyseedDone = (SPIi: string, SPIr: string, suite: string): Phrase =>
+  line`IKE SA ${SPIi}/${SPIr} keys derived, ${suite}`;
 
 export const invalidSpi = (SPIi: string, SPIr: string, messageId: string): Phrase =>
   line`invalid IKE request SPI ${SPIi}/${SPIr}:${messageId}`;
 export const retransmitDetected = (): Phrase => line`detected retransmit, resend last message`;
 export const requestBusy = (): Phrase => line`request is still being worked on, retransmit ignored`;
-export const outsideWindow = (got: number, expected: number): Phrase => line`message ID ${got} is outside the window, expected ${expected}`;
+export const outsideWindow = (got: number, expected: number): Phrase =>
+  line`message ID ${got} is outside the window, expected ${expected}`;
 export const integrityFailed = (): Phrase => line`integrity check failed, dropped`;
 export const malformed = (why: string): Phrase => line`malformed message: ${why}`;
 export const fragmentQueued = (number: number, total: number): Phrase => line`encrypted fragment ${number} of ${total} queued`;

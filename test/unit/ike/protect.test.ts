@@ -29,7 +29,9 @@ const basis = (suite: Basis['suite'], initiator: boolean, fragmentation = true):
 });
 const channel = (): Channel => ({ iv: 0, reassembly: undefined });
 const random = (n: number) => Uint8Array.from({ length: n }, (_, i) => 0xa0 + i);
-const blob = (octets: number): readonly Payload[] => [{ kind: 'V', data: Uint8Array.from({ length: octets }, (_, i) => i & 0xff) }];
+const blob = (octets: number): readonly Payload[] => [
+  { kind: 'V', data: Uint8Array.from({ length: octets }, (_, i) => i & 0xff) },
+];
 
 const seal = (suite: Basis['suite'], payloads: readonly Payload[], most = 0, messageId = 1, fragmentation = true) => {
   const { SPIi, SPIr } = basis(suite, true);
@@ -114,7 +116,10 @@ describe('IKE fragmentation (RFC 7383)', () => {
     const on = channel();
     const backwards = [...datagrams].reverse();
     expect(backwards.slice(0, -1).map((d) => open(cbc, d, on).kind)).toEqual(backwards.slice(1).map(() => 'fragment'));
-    expect(open(cbc, backwards[0] ?? new Uint8Array(0), on)).toEqual({ kind: 'drop', why: `fragment ${datagrams.length} came twice` });
+    expect(open(cbc, backwards[0] ?? new Uint8Array(0), on)).toEqual({
+      kind: 'drop',
+      why: `fragment ${datagrams.length} came twice`,
+    });
     expect(open(cbc, backwards.at(-1) ?? new Uint8Array(0), on).kind).toBe('verified');
   });
 

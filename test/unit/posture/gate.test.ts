@@ -13,11 +13,18 @@ const [a, b] = [tag('a'), tag('b')];
 
 describe('posture gate', () => {
   it('clears a profile without a tag rule as not required, for ever', () => {
-    expect(judge(undefined, { ems: silent, token: none }, NOW)).toMatchObject({ kind: 'clear', source: 'not-required', until: Infinity });
+    expect(judge(undefined, { ems: silent, token: none }, NOW)).toMatchObject({
+      kind: 'clear',
+      source: 'not-required',
+      until: Number.POSITIVE_INFINITY,
+    });
   });
 
   it('denies when nothing is known: missing data never passes', () => {
-    expect(judge([a], { ems: silent, token: none }, NOW)).toEqual({ kind: 'deny', why: 'EMS silent: connection refused; no token' });
+    expect(judge([a], { ems: silent, token: none }, NOW)).toEqual({
+      kind: 'deny',
+      why: 'EMS silent: connection refused; no token',
+    });
     expect(judge([], { ems: ems(a), token: token(a) }, NOW)).toEqual({ kind: 'deny', why: 'no tag matches' });
   });
 
@@ -46,7 +53,10 @@ describe('posture gate', () => {
   });
 
   it('does not let a token overrule what EMS changed after it was issued', () => {
-    const evidence: Evidence = { ems: { kind: 'tags', ...held([], NOW - 10, NOW) }, token: { kind: 'valid', ...held([a], NOW - 11) } };
+    const evidence: Evidence = {
+      ems: { kind: 'tags', ...held([], NOW - 10, NOW) },
+      token: { kind: 'valid', ...held([a], NOW - 11) },
+    };
     expect(judge([a], evidence, NOW)).toEqual({ kind: 'deny', why: "EMS report is stale; token is older than EMS' last change" });
   });
 
@@ -65,7 +75,11 @@ describe('posture gate', () => {
 
   it('lets no token change the verdict while EMS answers', () => {
     const anyTag = fc.constantFrom(a, b, tag('a', 2), tag('a', 1, 'CLASS'));
-    const anyHeld = fc.record({ tags: fc.array(anyTag), from: fc.integer({ min: NOW - 200, max: NOW }), until: fc.integer({ min: NOW - 50, max: NOW + 50 }) });
+    const anyHeld = fc.record({
+      tags: fc.array(anyTag),
+      from: fc.integer({ min: NOW - 200, max: NOW }),
+      until: fc.integer({ min: NOW - 50, max: NOW + 50 }),
+    });
     const anyToken = fc.oneof(
       anyHeld.map((h): Evidence['token'] => ({ kind: 'valid', ...h })),
       fc.constant<Evidence['token']>({ kind: 'announced', by: NOW + 10 }),
@@ -74,7 +88,9 @@ describe('posture gate', () => {
     );
     fc.assert(
       fc.property(fc.array(anyTag), fc.array(anyTag), anyToken, (wanted, tags, presented) => {
-        expect(judge(wanted, { ems: ems(...tags), token: presented }, NOW)).toEqual(judge(wanted, { ems: ems(...tags), token: none }, NOW));
+        expect(judge(wanted, { ems: ems(...tags), token: presented }, NOW)).toEqual(
+          judge(wanted, { ems: ems(...tags), token: none }, NOW),
+        );
       }),
       { seed: 2 },
     );
