@@ -239,7 +239,7 @@ function localIdOf(entry: Phase1Entry, { findings }: Context, local: LocalAuth |
     return leaf === undefined ? undefined : { idType: IdType.DER_ASN1_DN, data: leaf.subjectDer };
   }
   if (id === '') {
-    if (type !== 'auto')
+    if (type !== 'auto' && type !== 'address')
       findings.error('missing', placeOf(entry, 'localid-type'), `localid-type ${type} of ${quoted(entry)} needs localid "..."`);
     return undefined;
   }

@@ -7,12 +7,22 @@ import type { Findings } from './findings.ts';
 import { entriesOf, entryAt, type Store } from './interpret.ts';
 import type { Word } from './lexer.ts';
 import type { Policy } from './model.ts';
-import { accessProxy, policy, service, serviceGroup, vip } from './schemaFirewall.ts';
+import {
+  accessProxy,
+  apiGateway4,
+  apiGateway6,
+  policy,
+  realserver4,
+  realserver6,
+  service,
+  serviceGroup,
+  vip,
+} from './schemaFirewall.ts';
 import { phase1 } from './schemaPhase1.ts';
 import { systemInterface } from './schemaSystem.ts';
 import { certificateLocal, userGroup, userLocal } from './schemaUser.ts';
 import { shown } from './setting.ts';
-import { get, placeOf } from './table.ts';
+import { get, inner, placeOf } from './table.ts';
 
 /** Services that every FortiGate has from the factory; a backup names those of them that were touched. */
 const SERVICES = new Set(
@@ -57,12 +67,26 @@ export function policyGroups(policies: readonly Policy[]): ReadonlyMap<string, R
   return out;
 }
 
+/** Where a missing object is to be defined. */
+const HOMES = {
+  interface: 'system interface',
+  address: 'firewall address',
+  'virtual IP': 'firewall vip',
+  certificate: 'vpn certificate local',
+  service: 'firewall service custom',
+  schedule: 'firewall schedule recurring',
+  'user group': 'user group',
+  user: 'user local',
+} as const;
+
 export function checkFirewall(store: Store, findings: Findings): void {
-  const told = new Set<string>();
-  const dangling = (known: boolean, place: Word, what: string, name: string): void => {
-    if (known || told.has(`${what} ${name}`)) return;
-    told.add(`${what} ${name}`); // once a name: a missing object is one mistake
-    findings.warn('reference', place, `${what} ${shown(name)} is not defined`);
+  const missing = new Map<string, { readonly place: Word; readonly message: string }>();
+  const dangling: Dangling = (known, place, what, name) => {
+    const key = `${what} ${name}`;
+    const first = missing.get(key)?.place ?? place;
+    // Once a name, where it stands first: a missing object is one mistake.
+    if (!known && place.line <= first.line)
+      missing.set(key, { place, message: `${what} ${shown(name)} is not defined: add it under 'config ${HOMES[what]}'` });
   };
   checkPolicies(store, findings, dangling);
   for (const entry of entriesOf(store, vip)) {
@@ -74,16 +98,23 @@ export function checkFirewall(store: Store, findings: Findings): void {
   for (const entry of entriesOf(store, accessProxy)) {
     const name = get(entry, 'vip');
     if (name !== '') dangling(entryAt(store, vip, name) !== undefined, placeOf(entry, 'vip'), 'virtual IP', name);
+    for (const gateway of [...inner(entry, apiGateway4), ...inner(entry, apiGateway6)])
+      for (const server of [...inner(gateway, realserver4), ...inner(gateway, realserver6)]) {
+        const address = get(server, 'address');
+        const known = address === '' || isAddress(store, address, 4) || isAddress(store, address, 6);
+        dangling(known, placeOf(server, 'address'), 'address', address);
+      }
   }
+  for (const { place, message } of missing.values()) findings.warn('reference', place, message);
 }
 
-type Dangling = (known: boolean, place: Word, what: string, name: string) => void;
+type Dangling = (known: boolean, place: Word, what: keyof typeof HOMES, name: string) => void;
 
 function checkPolicies(store: Store, findings: Findings, dangling: Dangling): void {
   for (const entry of entriesOf(store, policy)) {
     const each = (
       word: Parameters<typeof placeOf<typeof policy.words>>[1] & ListWord,
-      what: string,
+      what: keyof typeof HOMES,
       known: (name: string) => boolean,
     ): void => {
       for (const [i, name] of get(entry, word).entries()) dangling(known(name), placeOf(entry, word, i), what, name);

@@ -137,6 +137,10 @@ function poolOf(entry: Phase1Entry, family: Family, ranges: readonly Range[], { 
   const exclude = family === 4 ? excluded4(entry) : excluded6(entry);
   const word = get(entry, 'assign-ip-from') === 'name' ? (`ipv${family}-name` as const) : (`ipv${family}-start-ip` as const);
   const place = placeOf(entry, word);
+  if (exclude.some(({ start, end }) => compareOctets(start, end) > 0)) {
+    findings.error('value', place, `an ipv${family}-exclude-range of ${quoted(entry)} ends before it begins`);
+    return undefined;
+  }
   const size = available(ranges, exclude);
   if (size === 0n)
     findings.error('value', place, `${quoted(entry)} gives addresses, and ipv${family}-exclude-range leaves none of them`);

@@ -9,7 +9,7 @@ import { unwrapVdoms } from './vdom.ts';
 
 export type * from './model.ts';
 export { reference } from './reference.ts';
-export { renderFinding } from './render.ts';
+export { renderFinding, renderFindings } from './render.ts';
 
 /** What has been read, for `show`. */
 export type Loaded = {

@@ -6,7 +6,7 @@ import type { Findings } from './findings.ts';
 import type { Word } from './lexer.ts';
 import { nearest } from './nearest.ts';
 import { tableAt, tables } from './schema.ts';
-import { anything, type Kind, shown } from './setting.ts';
+import { anything, type Kind, type Misfit, shown } from './setting.ts';
 import { type Block, type Change, type Edit, printable, type Statement } from './syntax.ts';
 import type { Entry, Given, Table, Words } from './table.ts';
 import { pathOf } from './vdom.ts';
@@ -212,10 +212,7 @@ class Reader {
 
   #read(kind: 'set' | 'append', keyword: Word, values: readonly Word[], known: Kind<unknown>, draft: Draft): void {
     const reading = known.read(values);
-    if (!reading.ok) {
-      const place = known.secret ? keyword : (values[reading.at] ?? keyword);
-      this.#findings.error('value', place, `${keyword.text}: ${reading.message}`, reading.suggestion);
-    }
+    if (!reading.ok) this.#misfit(reading, keyword, values, known);
     const before = draft.given.get(keyword.text);
     if (kind === 'append' && before !== undefined) {
       const words = draft.appended.get(keyword.text) ?? [...before.words];
@@ -225,6 +222,16 @@ class Reader {
     }
     draft.appended.delete(keyword.text);
     draft.given.set(keyword.text, givenOf(keyword, values, known));
+  }
+
+  #misfit({ at, message, suggestion }: Misfit, keyword: Word, values: readonly Word[], { secret, allowed }: Kind<unknown>): void {
+    const placeholder = secret ? undefined : values.find(({ text }) => /^[<{]/.test(text));
+    if (placeholder === undefined)
+      this.#findings.error('value', secret ? keyword : (values[at] ?? keyword), `${keyword.text}: ${message}`, suggestion);
+    else {
+      const hint = `${shown(placeholder.text)} is a placeholder of a manual: put a value in its place, ${allowed}`;
+      this.#findings.error('value', placeholder, `${keyword.text}: ${hint}`);
+    }
   }
 
   #unknownWord(keyword: Word, { path, words, idle, blocks, idleBlocks }: Table): void {

@@ -7,10 +7,10 @@
  *         |         ^^^^^^^
  *         = did you mean 'dhgrp'?
  */
-import { type Line, lex, spell, type Word } from './lexer.ts';
+import { lex, spell, type Word } from './lexer.ts';
 import type { Finding } from './model.ts';
 import { nearest } from './nearest.ts';
-import { secretWords } from './schema.ts';
+import { openWords, secretWords } from './schema.ts';
 import { normalize, printable } from './syntax.ts';
 
 const COMMANDS = ['config', 'edit', 'set', 'append', 'unset', 'next', 'end'];
@@ -22,12 +22,24 @@ const MAX_WIDTH = 160;
  * @param file the name to print
  * @param text the whole text that the finding is about
  */
-export function renderFinding(finding: Finding, file: string, text: string): string {
-  const { level, line, column, message, suggestion } = finding;
+export const renderFinding = (finding: Finding, file: string, text: string): string => renderFindings([finding], file, text);
+
+/** All of them, with the text read once. */
+export function renderFindings(findings: readonly Finding[], file: string, text: string): string {
+  const lines = new Map<number, readonly [Word, ...Word[]]>();
+  for (const one of lex(normalize(text)).lines) if (one.kind === 'words') lines.set(one.words[0].line, one.words);
+  return findings.map((finding) => renderOne(finding, file, lines.get(finding.line))).join('\n');
+}
+
+function renderOne(
+  { level, line, column, message, suggestion }: Finding,
+  file: string,
+  words: readonly [Word, ...Word[]] | undefined,
+): string {
   const out = [`${file}:${line}:${column}: ${level}: ${message}`];
-  const source = sourceLine(text, finding);
   const number = String(line).padStart(5);
   const gutter = ' '.repeat(number.length);
+  const source = words === undefined ? undefined : sourceLine(words, line, column);
   if (source !== undefined) {
     out.push(`${number} | ${source.text}`);
     out.push(`${gutter} | ${' '.repeat(source.at)}${'^'.repeat(source.length)}`);
@@ -36,47 +48,37 @@ export function renderFinding(finding: Finding, file: string, text: string): str
   return out.join('\n');
 }
 
-/** The line as it may be shown, and where the caret goes. */
-function sourceLine(
-  text: string,
-  { line, column }: Finding,
-): { readonly text: string; readonly at: number; readonly length: number } | undefined {
-  const clean = normalize(text);
-  const found = lex(clean).lines.find(
-    (one): one is Extract<Line, { kind: 'words' }> => one.kind === 'words' && one.words[0].line === line,
-  );
-  if (found === undefined) return undefined; // within a text of several lines, or beyond the end
-  const [command, ...rest] = found.words;
+type Source = { readonly text: string; readonly at: number; readonly length: number };
+
+/** The line as it may be shown, and where the caret goes; nothing of a line that begins with no command. */
+function sourceLine(words: readonly [Word, ...Word[]], line: number, column: number): Source | undefined {
+  const [command] = words;
   const known = command.quoted ? undefined : COMMANDS.includes(command.text) ? command.text : nearest(command.text, COMMANDS);
   if (known === undefined) return undefined;
-  const start = command.column - 1;
-  const shownWords = masked([command, ...rest], known);
-  let out = ' '.repeat(Math.min(start, 40));
+  let out = ' '.repeat(Math.min(command.column - 1, 40));
   let caret = { at: out.length, length: 1 };
-  for (const { word, text: shown } of shownWords) {
+  for (const { word, text: shown } of masked(words, known)) {
     if (word !== command) out += ' ';
-    if (word.column === column || (word.column < column && word.line === line))
-      caret = { at: out.length, length: Math.max(1, shown.length) };
+    if (word.line === line && word.column <= column) caret = { at: out.length, length: Math.max(1, shown.length) };
     out += shown;
   }
   if (out.length <= MAX_WIDTH) return { text: out, ...caret };
-  return {
-    text: `${out.slice(0, MAX_WIDTH - 3)}...`,
-    at: Math.min(caret.at, MAX_WIDTH),
-    length: Math.min(caret.length, Math.max(1, MAX_WIDTH - caret.at)),
-  };
+  const at = Math.min(caret.at, MAX_WIDTH - 3);
+  return { text: `${out.slice(0, MAX_WIDTH - 3)}...`, at, length: Math.min(caret.length, MAX_WIDTH - at) };
 }
 
+/** The word itself may be seen; what comes after it may not. */
 function masked(words: readonly Word[], command: string): readonly { readonly word: Word; readonly text: string }[] {
-  const sets = command === 'set' || command === 'append';
   let secret = false;
   return words.map((word, i) => {
     const text = secret ? MASK : printable(spell(word));
-    // The word itself may be seen; what comes after it may not.
-    if (sets && i > 0) secret ||= isSecret(word.text);
+    if (i > 0 && (command === 'set' || command === 'append' || command === 'unset')) secret ||= isSecret(word.text);
     return { word, text };
   });
 }
 
-const isSecret = (text: string): boolean =>
-  secretWords.has(text) || (text.length <= 40 && SECRETISH.test(text)) || nearest(text, secretWords) !== undefined;
+function isSecret(text: string): boolean {
+  if (secretWords.has(text)) return true;
+  if (openWords.has(text)) return false;
+  return (text.length <= 40 && SECRETISH.test(text)) || nearest(text, secretWords) !== undefined;
+}

@@ -45,3 +45,8 @@ export const tableAt: ReadonlyMap<string, Table> = new Map(tables.map((one) => [
 export const secretWords: ReadonlySet<string> = new Set(
   tables.flatMap(({ words }) => Object.entries(words).flatMap(([word, { secret }]) => (secret ? [word] : []))),
 );
+
+/** Every word that is read and holds no secret. */
+export const openWords: ReadonlySet<string> = new Set(
+  tables.flatMap(({ words }) => Object.keys(words).filter((word) => !secretWords.has(word))),
+);

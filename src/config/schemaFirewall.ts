@@ -1,7 +1,7 @@
 /** `firewall …`: addresses and services, which profiles refer to; policies, virtual IPs and access proxies, which wait for their parts. */
-import { integer, later, names, note, option, options, served, text, toggle } from './setting.ts';
+import { integer, type Kind, later, names, note, option, options, served, text, toggle } from './setting.ts';
 import { ipv4, ipv6, prefix6, subnet4 } from './settingNet.ts';
-import { table } from './table.ts';
+import { type Table, table } from './table.ts';
 
 const uuid = note(text(63), 'a number that FortiOS gave it');
 const annotations = { uuid, comment: note(text(255)), color: note(integer(0, 32, 0), 'colour of its icon') };
@@ -266,7 +266,7 @@ export const vip = table({
   idleBlocks: 'gslb-public-ips quic realservers ssl-cipher-suites ssl-server-cipher-suites',
 });
 
-const realserver = (family: 4 | 6) =>
+const realserver = <A>(ip: Kind<A>) =>
   table({
     path: 'realservers',
     help: 'servers behind it',
@@ -274,7 +274,7 @@ const realserver = (family: 4 | 6) =>
     words: {
       'addr-type': served(option(['ip', 'fqdn'], 'ip'), 'how the server is given'),
       address: served(text(79), 'address object, for fqdn'),
-      ip: served(family === 4 ? ipv4() : ipv6, 'address of the server'),
+      ip: served(ip, 'address of the server'),
       domain: served(text(255), 'host name'),
       port: served(integer(0, 65535, 443), 'port of the server'),
       mappedport: served(text(63), 'ports, for tcp-forwarding'),
@@ -290,7 +290,10 @@ const realserver = (family: 4 | 6) =>
     idle: 'holddown-interval ssh-client-cert ssh-host-key ssh-host-key-validation translate-host verify-cert',
   });
 
-const apiGateway = (path: string, family: 4 | 6) =>
+export const realserver4 = realserver(ipv4());
+export const realserver6 = realserver(ipv6);
+
+const apiGateway = (path: string, servers: Table) =>
   table({
     path,
     help: 'which requests go to which servers',
@@ -316,9 +319,12 @@ const apiGateway = (path: string, family: 4 | 6) =>
     },
     idle: `http-cookie-age http-cookie-domain http-cookie-domain-from-host http-cookie-generation http-cookie-path http-cookie-share
       https-cookie-secure ssl-algorithm ssl-dh-bits ssl-max-version ssl-min-version ssl-renegotiation ssl-vpn-web-portal`,
-    blocks: [realserver(family)],
+    blocks: [servers],
     idleBlocks: 'quic ssl-cipher-suites',
   });
+
+export const apiGateway4 = apiGateway('api-gateway', realserver4);
+export const apiGateway6 = apiGateway('api-gateway6', realserver6);
 
 export const accessProxy = table({
   path: 'firewall access-proxy',
@@ -339,5 +345,5 @@ export const accessProxy = table({
     'http-supported-max-version': served(options(['http1', 'http2']), 'HTTP versions'),
   },
   idle: 'svr-pool-server-max-concurrent-request svr-pool-server-max-request',
-  blocks: [apiGateway('api-gateway', 4), apiGateway('api-gateway6', 6)],
+  blocks: [apiGateway4, apiGateway6],
 });

@@ -210,7 +210,6 @@ export const wrong = (message: string, suggestion?: string): Misfit => ({
 export const shown = (text: string): string => `'${printable(text)}'`;
 
 export function unfit(text: string, allowed: string, values: Iterable<string>): Misfit {
-  if (/^[<{[]/.test(text)) return wrong(`${shown(text)} is a placeholder of a manual: put a value in its place, ${allowed}`);
   return wrong(`${shown(text)} is not allowed: ${allowed}`, nearest(text, values));
 }
 
