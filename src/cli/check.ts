@@ -1,5 +1,5 @@
 /** `postern check`: everything there is to say about a configuration file, at once. */
-import { findingLines, readConfigFile } from './configFile.ts';
+import { readConfigFile } from './configFile.ts';
 import { EXIT, say } from './exit.ts';
 import type { Verb } from './verb.ts';
 
@@ -18,7 +18,7 @@ export const check: Verb = {
       say(stderr, `postern check: ${file.why}`);
       return EXIT.usage;
     }
-    say(stdout, ...findingLines(file.findings, path));
+    say(stdout, file.text);
     return file.kind === 'loaded' ? EXIT.ok : EXIT.usage;
   },
 };

@@ -1,19 +1,16 @@
 /** The configuration file: read, judged, and said in people's words. */
 import { open } from 'node:fs/promises';
-import { type Config, type Finding, loadConfig, renderFinding } from '../config/index.ts';
+import { type Config, type Finding, loadConfig, renderFindings } from '../config/index.ts';
 import { codeOf } from '../net/index.ts';
 
 /** Larger than any real backup; a file beyond it is not one. */
 const LARGEST = 32 * 1024 * 1024;
 
+/** `text` is everything for people: each finding with its line, and the sum. */
+type Judged = { readonly findings: readonly Finding[]; readonly text: string };
 export type ConfigFile =
-  | {
-      readonly kind: 'loaded';
-      readonly config: Config;
-      readonly findings: readonly Finding[];
-      readonly exposed: string | undefined;
-    }
-  | { readonly kind: 'wrong'; readonly findings: readonly Finding[] }
+  | (Judged & { readonly kind: 'loaded'; readonly config: Config; readonly exposed: string | undefined })
+  | (Judged & { readonly kind: 'wrong' })
   | { readonly kind: 'unreadable'; readonly why: string };
 
 /** Reads and loads a file. `exposed` says that others can read the secrets in it. */
@@ -35,16 +32,16 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
     return { kind: 'unreadable', why: `cannot read ${path}: ${WORDS[codeOf(error)] ?? codeOf(error)}` };
   }
   const { config, findings } = loadConfig(text);
-  if (findings.some((f) => f.level === 'error')) return { kind: 'wrong', findings };
-  return { kind: 'loaded', config, findings, exposed: exposure(path, mode, text) };
+  const judged = { findings, text: describe(findings, path, text) };
+  if (findings.some((f) => f.level === 'error')) return { kind: 'wrong', ...judged };
+  return { kind: 'loaded', config, ...judged, exposed: exposure(path, mode, text) };
 }
 
-/** Findings for people, and the sum of them. */
-export function findingLines(findings: readonly Finding[], path: string): readonly string[] {
+function describe(findings: readonly Finding[], path: string, text: string): string {
+  if (findings.length === 0) return `${path}: no findings`;
   const errors = findings.filter((f) => f.level === 'error').length;
   const count = (n: number, word: string) => `${n} ${word}${n === 1 ? '' : 's'}`;
-  const sum = findings.length === 0 ? 'no findings' : `${count(errors, 'error')}, ${count(findings.length - errors, 'warning')}`;
-  return [...findings.map((f) => renderFinding(f, path)), `${path}: ${sum}`];
+  return `${renderFindings(findings, path, text)}\n${path}: ${count(errors, 'error')}, ${count(findings.length - errors, 'warning')}`;
 }
 
 function exposure(path: string, mode: number, text: string): string | undefined {

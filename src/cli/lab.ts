@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/index.ts';
 import { EnvironmentRefused, localAddresses } from '../net/index.ts';
-import { findingLines, readConfigFile } from './configFile.ts';
+import { readConfigFile } from './configFile.ts';
 import { EXIT, say, type Terminal } from './exit.ts';
 import { type LabPlace, steps, swanctlConf } from './lab/client.ts';
 import { GATEWAY, type Lab, labIn } from './lab/setup.ts';
@@ -37,7 +37,7 @@ export const lab: Verb = {
     const made = await labIn(values.one('state') ?? '.state');
     const file = await readConfigFile(made.config);
     if (file.kind !== 'loaded') {
-      say(terminal.stderr, ...(file.kind === 'wrong' ? findingLines(file.findings, made.config) : [`postern lab: ${file.why}`]));
+      say(terminal.stderr, file.kind === 'wrong' ? file.text : `postern lab: ${file.why}`);
       return EXIT.usage;
     }
     const chosen = ike.port !== undefined || natt.port !== undefined;

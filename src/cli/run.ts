@@ -1,5 +1,5 @@
 /** `postern run`: the daemon in the foreground. */
-import { findingLines, readConfigFile } from './configFile.ts';
+import { readConfigFile } from './configFile.ts';
 import { EXIT, say } from './exit.ts';
 import { portOf } from './options.ts';
 import { serve } from './serve.ts';
@@ -44,7 +44,7 @@ export const run: Verb = {
     const file = await readConfigFile(path);
     if (file.kind === 'unreadable') return refuse(file.why);
     if (file.kind === 'wrong') {
-      say(stderr, ...findingLines(file.findings, path));
+      say(stderr, file.text);
       return EXIT.usage;
     }
     const { config, findings, exposed } = file;

@@ -1,0 +1,215 @@
+import { createSocket } from 'node:dgram';
+import { EventEmitter } from 'node:events';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { main } from '../../../src/cli/index.ts';
+import { openJournal } from '../../../src/log/index.ts';
+
+const GOOD = `config firewall address
+    edit "pool"
+        set type iprange
+        set start-ip 10.212.134.200
+        set end-ip 10.212.134.254
+    next
+end
+config user local
+    edit "alice"
+        set type password
+        set passwd "correct horse"
+    next
+end
+config user group
+    edit "staff"
+        set member "alice"
+    next
+end
+config vpn ipsec phase1-interface
+    edit "dialup"
+        set type dynamic
+        set interface "port1"
+        set ike-version 2
+        set peertype any
+        set net-device disable
+        set mode-cfg enable
+        set proposal aes128gcm-prfsha256
+        set dhgrp 31
+        set eap enable
+        set eap-identity send-request
+        set authusrgrp "staff"
+        set assign-ip-from name
+        set ipv4-name "pool"
+        set psksecret "open sesame"
+    next
+end
+config vpn ipsec phase2-interface
+    edit "dialup"
+        set phase1name "dialup"
+        set proposal aes128gcm
+    next
+end
+`;
+const SECRETS = /open sesame|correct horse/;
+
+let dir = '';
+const file = async (name: string, text: string, mode = 0o600) => {
+  await writeFile(join(dir, name), text);
+  await chmod(join(dir, name), mode);
+  return join(dir, name);
+};
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'postern-cli-'));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+/** Types a command; `ready` runs once stdout says so. */
+async function typed(
+  words: readonly string[],
+  ready: (o: { out: () => string; end: (signal: string) => void }) => void = ({ end }) => end('SIGTERM'),
+) {
+  const [out, err, journal]: [string[], string[], Record<string, unknown>[]] = [[], [], []];
+  const process = Object.assign(new EventEmitter(), { exit: () => undefined });
+  const on = () => undefined;
+  const code = await main(words, {
+    stdout: {
+      on,
+      write: (text) => {
+        out.push(text);
+        // Not before the rest of the start has run: a person types Ctrl-C later too.
+        if (text === 'postern: ready\n')
+          setImmediate(() => ready({ out: () => out.join(''), end: (signal) => process.emit(signal) }));
+        return true;
+      },
+    },
+    stderr: { on, write: (text) => err.push(text) > 0 },
+    process,
+    journal: () => openJournal({ stream: { write: (text: string) => void journal.push(JSON.parse(text)) } }),
+  });
+  return { code, out: out.join(''), err: err.join(''), journal, all: [...out, ...err, JSON.stringify(journal)].join('') };
+}
+const LOOPBACK = ['--listen', '127.0.0.1', '--ike-port', '0', '--natt-port', '0'];
+
+describe('postern check', () => {
+  it('a good file: 0, nothing on stderr, no secret anywhere', async () => {
+    const path = await file('good.conf', GOOD);
+    const done = await typed(['check', '--config', path]);
+    expect(done).toMatchObject({ code: 0, err: '', out: expect.stringContaining(`${path}: `) });
+    expect(done.all).not.toMatch(SECRETS);
+  });
+
+  it('a mistake: 2, with its line, the word and what was meant; every mistake at once', async () => {
+    const path = await file(
+      'bad.conf',
+      GOOD.replace('set dhgrp 31', 'set dhgrpp 31').replace('set proposal aes128gcm\n', 'set proposal aes128gmc\n'),
+    );
+    const { code, out } = await typed(['check', '--config', path]);
+    const line = (text: string) => GOOD.split('\n').findIndex((l) => l.includes(text)) + 1;
+    expect(code).toBe(2);
+    expect(out).toMatch(new RegExp(`bad\\.conf:${line('set dhgrp 31')}:.*dhgrpp`));
+    expect(out).toMatch(/aes128gmc/);
+    expect(out).toMatch(/2 errors/);
+  });
+
+  it('no file: 2, in words', async () => {
+    expect(await typed(['check', '--config', join(dir, 'none')])).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringContaining('there is no such file'),
+    });
+    expect(await typed(['check', '--config', dir])).toMatchObject({ code: 2, err: expect.stringContaining('it is a directory') });
+  });
+
+  it('who may read the file is no matter of check', async () => {
+    expect((await typed(['check', '--config', await file('open.conf', GOOD, 0o644)])).out).not.toContain('chmod');
+  });
+});
+
+describe('postern run', () => {
+  it('says ready and where, ends with 0 on SIGTERM, and tells no secret', async () => {
+    const state = join(dir, 'state');
+    let running: unknown;
+    const done = await typed(
+      ['run', '--config', await file('good.conf', GOOD), ...LOOPBACK, '--state', state, '--debug', 'ike'],
+      ({ end }) => {
+        readFile(join(state, 'daemon.json'), 'utf8').then(
+          (text) => {
+            running = JSON.parse(text);
+            end('SIGTERM');
+          },
+          () => end('SIGTERM'),
+        );
+      },
+    );
+    expect(done).toMatchObject({ code: 0, err: '' });
+    expect(done.out).toMatch(/^postern: ready\npostern: listening on 127\.0\.0\.1:\d+, 127\.0\.0\.1:\d+ \(NAT-T\)\n/m);
+    expect(running).toMatchObject({
+      pid: process.pid,
+      listening: [{ address: '127.0.0.1' }, { address: '127.0.0.1', natt: true }],
+    });
+    expect(await readdir(state)).toEqual([]);
+    expect(done.journal.at(-1)).toMatchObject({ msg: 'stopped', faults: 0 });
+    expect(done.all).not.toMatch(SECRETS);
+  });
+
+  it('a flag beats the file, and says so', async () => {
+    const { out } = await typed(['run', '--config', await file('good.conf', GOOD), ...LOOPBACK]);
+    expect(out).toContain("postern: --ike-port 0 beats the configuration's 500\n");
+    expect(out).toContain("postern: --natt-port 0 beats the configuration's 4500\n");
+  });
+
+  it('secrets that others can read are a warning here', async () => {
+    const { journal } = await typed(['run', '--config', await file('open.conf', GOOD, 0o644), ...LOOPBACK]);
+    expect(journal).toContainEqual(
+      expect.objectContaining({ level: 'warn', msg: expect.stringMatching(/everybody.*chmod 600/) }),
+    );
+    const { journal: quiet } = await typed(['run', '--config', await file('good.conf', GOOD), ...LOOPBACK]);
+    expect(JSON.stringify(quiet)).not.toContain('chmod');
+  });
+
+  it('a bad configuration starts nothing: 2, with all findings', async () => {
+    const path = await file('bad.conf', GOOD.replace('set dhgrp 31', 'set dhgrp banana'));
+    expect(await typed(['run', '--config', path, ...LOOPBACK])).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringContaining('banana'),
+    });
+  });
+
+  it('a port that is taken: 3, with what to do, and the state directory is free again', async () => {
+    const socket = createSocket('udp4');
+    await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+    const { port } = socket.address();
+    const state = join(dir, 'state');
+    const words = [
+      'run',
+      '--config',
+      await file('good.conf', GOOD),
+      '--listen',
+      '127.0.0.1',
+      '--ike-port',
+      `${port}`,
+      '--natt-port',
+      '0',
+      '--state',
+      state,
+    ];
+    expect(await typed(words)).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(new RegExp(`UDP port ${port} .*taken[\\s\\S]*ss -ulpn`)),
+    });
+    expect(await readdir(state)).toEqual([]);
+    await new Promise<void>((resolve) => socket.close(() => resolve()));
+  });
+
+  it.each([
+    [['--ike-port', '5500', '--natt-port', '5500'], 'cannot share port 5500'],
+    [['--ike-port', 'five'], "not 'five'"],
+    [['--debug', 'esp'], "--debug knows 'ike'"],
+  ])('%j is a usage error: 2', async (words, why) => {
+    expect(await typed(['run', '--config', await file('good.conf', GOOD), ...words])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(why),
+    });
+  });
+});
