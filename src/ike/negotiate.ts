@@ -204,8 +204,7 @@ function findEncr(offer: Offer, id: number, keyLength: number): Transform | unde
 }
 
 function pickGroup(offer: Offer, groups: readonly number[], keGroup: number | undefined): Transform | undefined {
-  const acceptable = (id: number) =>
-    id === DhGroup.NONE || groupOf(id) === undefined ? undefined : find(offer, TransformType.DH, id);
+  const acceptable = (id: number) => (groupOf(id) === undefined ? undefined : find(offer, TransformType.DH, id));
   const sent = keGroup !== undefined && groups.includes(keGroup) ? acceptable(keGroup) : undefined;
   if (sent !== undefined) return sent;
   for (const id of groups) {

@@ -184,7 +184,7 @@ function covers(outer: SelectorRange, inner: SelectorRange): boolean {
 
 function portsCover(outer: Ports, inner: Ports): boolean {
   if (isOpaque(inner)) return isOpaque(outer) || allPorts(outer);
-  return !isOpaque(outer) && outer.startPort <= inner.startPort && outer.endPort >= inner.endPort;
+  return outer.startPort <= inner.startPort && outer.endPort >= inner.endPort;
 }
 
 const isOpaque = ({ startPort, endPort }: Ports): boolean => startPort === 65535 && endPort === 0;
@@ -207,7 +207,7 @@ function usable(selectors: readonly TrafficSelector[]): RangeSelector[] {
     if (ts.type === 'other') return false;
     const size = ts.type === TsType.IPV4_ADDR_RANGE ? 4 : 16;
     if (ts.start.length !== size || ts.end.length !== size) return false;
-    return compare(ts.start, ts.end) <= 0 && (ts.startPort <= ts.endPort || isOpaque(ts));
+    return compare(ts.start, ts.end) <= 0;
   });
 }
 

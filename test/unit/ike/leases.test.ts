@@ -126,6 +126,17 @@ describe('an identity', () => {
     ]).toEqual(['10.10.1.2', '10.10.1.1', '10.10.1.3']);
   });
 
+  it('does not get back what somebody else has taken since', () => {
+    const leases = small();
+    const [a, b] = [leases.take('ra', 4, 'anna', 0), leases.take('ra', 4, 'anna', 0)];
+    if (a) leases.release(a, 1);
+    if (b) leases.release(b, 2);
+    expect(text(leases.take('ra', 4, 'bert', 100_000))).toBe('10.10.1.3');
+    expect(text(leases.take('ra', 4, 'carl', 100_000))).toBe('10.10.1.1');
+    expect(text(leases.take('ra', 4, 'anna', 100_000))).toBe('10.10.1.2');
+    expect(leases.take('ra', 4, 'anna', 100_000)).toBeUndefined();
+  });
+
   it('with no linger still finds its address while it is free', () => {
     const leases = new Leases([profile('ra', pool(['10.10.1.1-10.10.1.2']))], 0);
     used(leases, 'anna', 0);
