@@ -1,5 +1,5 @@
 /**
- * How the daemon ends. SIGTERM, SIGINT: peers get their Deletes, exit 0; the same again: at once. SIGHUP: said, not served.
+ * How the daemon ends. SIGTERM, SIGINT: peers get their Deletes, exit 0; once more: at once. SIGHUP: said, not served.
  * An exception that nobody caught: told with its stack, exit 70, since nobody knows what state we are in.
  */
 import type { EventEmitter } from 'node:events';
@@ -7,6 +7,8 @@ import type { Journal } from '../log/index.ts';
 
 /** An internal fault (EX_SOFTWARE of sysexits.h). */
 export const EXIT_FAULT = 70;
+/** One Ctrl-C can come twice, from the terminal and from npm; a person who means it twice is slower than this, ms. */
+const SAME_PRESS = 500;
 const NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 
 /** The part of `process` that is used. */
@@ -18,17 +20,23 @@ export type ProcessLike = Pick<EventEmitter, 'on' | 'off'> & { exit(code: number
  * @param stop ends the daemon in good order and always settles
  * @returns the exit code: 0 after the first signal. A second signal and a fault end the process themselves.
  */
-export function untilSignal(process: ProcessLike, journal: Journal, stop: () => Promise<void>): Promise<number> {
+export function untilSignal(
+  process: ProcessLike,
+  journal: Journal,
+  stop: () => Promise<void>,
+  now: () => number = () => performance.now(),
+): Promise<number> {
   return new Promise((resolve) => {
-    let ending = false;
+    let ending: number | undefined;
     const end = (signal: keyof typeof NUMBERS) => () => {
-      if (ending) {
+      if (ending !== undefined) {
+        if (now() - ending < SAME_PRESS) return;
         journal.note('warn', `${signal} again: ending at once, peers were not waited for`);
         journal.flush();
         process.exit(128 + NUMBERS[signal]);
         return;
       }
-      ending = true;
+      ending = now();
       journal.note('info', `${signal}: ending, peers get a Delete`);
       void stop().then(
         () => finish(0),

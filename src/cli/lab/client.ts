@@ -68,6 +68,6 @@ export function steps(paths: { readonly swanctl: string; readonly ca: string }, 
     '  swanctl --list-sas',
     '  swanctl --terminate --ike lab',
     '',
-    `The gateway is ${place.address}, its name ${place.gateway}; the client gets an address from 10.212.134.200 on.`,
+    `The gateway is ${place.address}, its name ${place.gateway}; a client gets an address of 10.212.134.0/24.`,
   ];
 }

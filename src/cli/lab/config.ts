@@ -30,11 +30,21 @@ config user group
         set member ${members}
     next
 end
+config system interface
+    edit "port1"
+        set description "any local address"
+    next
+end
 config firewall address
     edit "lab-clients"
         set type iprange
+        set start-ip 10.212.134.100
+        set end-ip 10.212.134.149
+    next
+    edit "lab-cert-clients"
+        set type iprange
         set start-ip 10.212.134.200
-        set end-ip 10.212.134.254
+        set end-ip 10.212.134.249
     next
     edit "lab-lan"
         set subnet 10.50.0.0 255.255.255.0
@@ -55,14 +65,14 @@ config vpn ipsec phase1-interface
         set certificate "lab-gateway"
         set peertype one
         set peerid "${CERTIFICATE_CLIENT}"
-${common(name)}
+${common(name, 'lab-cert-clients')}
     next
     edit "lab"
         set type dynamic
         set interface "port1"
         set ike-version 2
         set peertype any
-${common(name)}
+${common(name, 'lab-clients')}
         set psksecret ${secrets.psk}
     next
 end
@@ -79,7 +89,7 @@ end
 `;
 }
 
-const common = (name: string): string => `        set localid-type fqdn
+const common = (name: string, pool: string): string => `        set localid-type fqdn
         set localid "${name}"
         set net-device disable
         set mode-cfg enable
@@ -89,7 +99,7 @@ const common = (name: string): string => `        set localid-type fqdn
         set eap-identity send-request
         set authusrgrp "lab-users"
         set assign-ip-from name
-        set ipv4-name "lab-clients"
+        set ipv4-name "${pool}"
         set ipv4-split-include "lab-lan"
         set dns-mode manual
         set ipv4-dns-server1 10.50.0.53`;

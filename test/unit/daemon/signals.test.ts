@@ -8,7 +8,8 @@ function bench(stop: () => Promise<void>) {
   const exits: number[] = [];
   const process = Object.assign(new EventEmitter(), { exit: (code: number) => void exits.push(code) });
   const journal = openJournal({ stream: { write: (text: string) => void lines.push(JSON.parse(text)) } });
-  return { lines, exits, process, code: untilSignal(process, journal, stop) };
+  const time = { now: 0 };
+  return { lines, exits, process, time, code: untilSignal(process, journal, stop, () => time.now) };
 }
 
 describe('the end', () => {
@@ -24,11 +25,20 @@ describe('the end', () => {
   });
 
   it('a second signal ends at once', () => {
-    const { process, exits, lines } = bench(() => new Promise(() => undefined));
+    const { process, exits, lines, time } = bench(() => new Promise(() => undefined));
     process.emit('SIGTERM');
+    time.now = 500;
     process.emit('SIGINT');
     expect(exits).toEqual([130]);
     expect(lines.at(-1)?.msg).toContain('at once');
+  });
+
+  it('one Ctrl-C that npm passes on as well is one signal', () => {
+    const { process, exits, time } = bench(() => new Promise(() => undefined));
+    process.emit('SIGINT');
+    time.now = 499;
+    process.emit('SIGINT');
+    expect(exits).toEqual([]);
   });
 
   it('SIGHUP says that reloading is not served, and nothing ends', () => {
