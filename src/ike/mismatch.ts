@@ -55,8 +55,8 @@ const PROPOSALS_SHOWN = 8;
 const VALUES_SHOWN = 8;
 
 /**
- * Explains a refused IKE SA in lines of text: one per received proposal, at most 8 and then one for the rest, and one with the fix
- * by name for a Windows client that knows nothing but MODP-1024.
+ * Explains a refused IKE SA in lines of text: one per received proposal, at most 8 and then one for the rest, and one with the
+ * fix by name for a Windows client that knows nothing but MODP-1024.
  *
  * @param wanted the profiles that were asked, in order
  * @param vendorIds vendor IDs of the peer

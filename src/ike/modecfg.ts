@@ -25,7 +25,7 @@ export type ConfigSource = {
   readonly includeLocalLan: boolean;
 };
 
-/** One thing to narrate, as data; `noteText` has the words. FortiOS says `request` notes before and `reply` notes after the child SA. */
+/** One thing to narrate, as data; `noteText` has the words. FortiOS tells `request` before the child SA, `reply` after it. */
 export type Note =
   | { readonly when: 'request'; readonly kind: 'asked'; readonly type: number; readonly value: Uint8Array }
   | { readonly when: 'request'; readonly kind: 'peer-version'; readonly value: Uint8Array }
@@ -212,7 +212,7 @@ function network(reply: Reply, { splitInclude4, splitInclude6, dns4, dns6, wins4
   if (!reply.send(A.INTERNAL_IP6_DNS, dns6)) reply.leaveOut(A.INTERNAL_IP6_DNS, 'none');
 }
 
-/** What FortiClient may offer its user. The value of 28673 was seen on the wire; that of the other two is taken to be the same. */
+/** What FortiClient may offer its user. The value of 28673 was seen on the wire, that of the other two is taken to be alike. */
 function toggles(reply: Reply, { unity: on, savePassword, autoNegotiate, keepAlive }: ConfigSource): void {
   const toggle = (type: number, enabled: boolean) => (enabled ? reply.send(type, [TRUE]) : reply.leaveOut(type, 'none'));
   if (on) toggle(A.UNITY_SAVE_PASSWD, savePassword);
@@ -321,7 +321,7 @@ function notSentText({ type, why }: Extract<Note, { readonly kind: 'not-sent' }>
       return 'save-password is disabled';
     default:
       if (why === 'none') return 'split DNS domain ignored, no domains configured';
-      return `split DNS domain ignored, ${why === 'no-split' ? 'split tunnel' : 'no DNS servers'} ${why === 'no-split' ? 'not found' : 'found'}`;
+      return `split DNS domain ignored, ${why === 'no-split' ? 'split tunnel not found' : 'no DNS servers found'}`;
   }
 }
 

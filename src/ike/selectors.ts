@@ -26,7 +26,7 @@ export type Assigned = { readonly ipv4: Uint8Array | undefined; readonly ipv6: U
 export type NarrowOptions = {
   /** Addresses are assigned: the client's side is its lease, whatever else it offers. */
   readonly modeCfg: boolean;
-  /** mode-cfg-allow-client-selector: selectors of the client's own are good, too, within `dst`; "everything" is still the lease. */
+  /** mode-cfg-allow-client-selector: the client's own selectors are good, too, within `dst`; "everything" is still the lease. */
   readonly allowClientSelector: boolean;
 };
 

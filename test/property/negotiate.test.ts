@@ -1,6 +1,6 @@
 /**
- * What holds for every offer of proposals (RFC 7296 §2.7, §3.3.6): an answer is one transform of each offered type, taken from one
- * offered proposal and allowed by one configured; nothing is chosen exactly when every proposal has its reason.
+ * What holds for every offer of proposals (RFC 7296 §2.7, §3.3.6): an answer is one transform of each offered type, taken from
+ * one offered proposal and allowed by one configured; nothing is chosen exactly when every proposal has its reason.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

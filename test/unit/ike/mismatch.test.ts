@@ -106,7 +106,8 @@ describe('why an IKE proposal was not chosen', () => {
     const [found] = mismatches([ike(1, AES256, SHA256, PRF256, ECP384)], [mixed]);
     expect(found).toMatchObject({ kind: 'together', type: INTEG, nearest: { word: 'aes128-sha256' } });
     expect(found?.text).toBe(
-      'proposal 1: INTEGR: peer offers AUTH_HMAC_SHA2_256_128, with the rest of it dialup accepts AUTH_HMAC_SHA_96; nearest: aes128-sha256',
+      'proposal 1: INTEGR: peer offers AUTH_HMAC_SHA2_256_128, ' +
+        'with the rest of it dialup accepts AUTH_HMAC_SHA_96; nearest: aes128-sha256',
     );
   });
 
