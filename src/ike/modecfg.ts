@@ -64,7 +64,7 @@ export function answerConfig(
   toggles(reply, source);
   domains(reply, source);
   if (source.unity) unity(reply, source);
-  reply.send(A.SUPPORTED_ATTRIBUTES, [Uint8Array.from(supported.flatMap((type) => [type >>> 8, type & 0xff]))]);
+  reply.send(A.SUPPORTED_ATTRIBUTES, [supported]);
   return { attributes: reply.attributes, notes };
 }
 
@@ -134,7 +134,8 @@ const unityServed: ReadonlySet<number> = new Set([
 ]);
 /** Cisco's numbers: 0x7000 to 0x700f. */
 const isUnity = (type: number): boolean => type >>> 4 === 0x700;
-const supported: readonly number[] = [...standard];
+/** Value of SUPPORTED_ATTRIBUTES: two octets each. */
+const supported = Uint8Array.from([...standard].flatMap((type) => [type >>> 8, type & 0xff]));
 
 function noteRequest({ type, value }: CfgValue, { unity: on, wins4, banner }: ConfigSource): readonly Note[] {
   const when = 'request';
