@@ -9,6 +9,7 @@ import { Pump } from './daemon/pump.ts';
 import { openRecords } from './daemon/records.ts';
 import { type Clocks, Engine } from './ike/index.ts';
 import { DebugStream, type Journal } from './log/index.ts';
+import { trafficOff } from './log/phrases/index.ts';
 import { type Datagram, type Listener, openUdp, type UdpPort } from './net/index.ts';
 
 export { selfCheck } from './daemon/selfCheck.ts';
@@ -71,8 +72,9 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     },
     ask: answers(() => clocks().unix),
     child: (output) => {
-      // No data plane yet: what would be installed is counted, its keys are forgotten here.
-      children[output.do === 'install' ? 'installed' : output.do === 'open' ? 'opened' : 'removed'] += 1;
+      // No data plane yet: what would be installed is counted and said, its keys are forgotten here.
+      children[COUNTED[output.do]] += 1;
+      if (output.do === 'install' && debug.listening) debug.say({ kind: 'gateway', name: output.child.gateway }, trafficOff());
     },
     tell: (event) => journal.event(event),
     say: (scope, line) => debug.say(scope, line),
@@ -123,6 +125,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   };
 }
 
+const COUNTED = { install: 'installed', open: 'opened', remove: 'removed' } as const;
 const clocks = (): Clocks => ({ now: performance.now(), unix: Math.floor(Date.now() / 1000) });
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -1,4 +1,5 @@
 /** `postern help`, made from the verbs' own tables. */
+import { EXIT_FAULT } from '../daemon.ts';
 import { EXIT } from './exit.ts';
 import type { Option } from './options.ts';
 import type { Verb } from './verb.ts';
@@ -16,7 +17,7 @@ export function overview(verbs: readonly Verb[]): readonly string[] {
     `  ${'--version'.padEnd(width)}  the version of Postern and of Node`,
     '',
     `Exit codes: ${EXIT.ok} done; ${EXIT.usage} the configuration or the command line is wrong; ${EXIT.environment} the machine does not allow it`,
-    '(a port is taken, a right is missing, Node is too old); 70 a fault of Postern itself.',
+    `(a port is taken, a right is missing, Node is too old); ${EXIT_FAULT} a fault of Postern itself.`,
   ];
 }
 

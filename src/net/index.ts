@@ -1,5 +1,5 @@
 /** The operating system's network, as the daemon sees it. */
-export { type LocalAddress, listenPlan, localAddresses } from './addresses.ts';
+export { type LocalAddress, localAddresses } from './addresses.ts';
 export { type Capture, openCapture } from './capture.ts';
 export { type IkeKeys, type KeyTable, openKeyTable } from './keyTable.ts';
 export { type MemoryUdp, memoryUdp } from './memory.ts';
