@@ -7,8 +7,8 @@ export const check: Verb = {
   name: 'check',
   summary: 'read a configuration and say everything that is wrong with it',
   text: [
-    'Reads a configuration in FortiOS syntax and prints all findings: errors, with line, column and a suggestion, and warnings about',
-    'settings that do nothing here. Exit code 0 when it can be run, 2 when not. Starts nothing.',
+    'Reads a configuration in FortiOS syntax and prints all findings: errors, with line, column and a suggestion,',
+    'and warnings about settings that do nothing here. Exit code 0 when it can be run, 2 when not. Starts nothing.',
   ],
   options: [{ name: 'config', value: 'FILE', required: true, help: 'the configuration, FortiOS CLI text' }],
   async run(values, { stdout, stderr }) {

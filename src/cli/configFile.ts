@@ -41,7 +41,8 @@ function describe(findings: readonly Finding[], path: string, text: string): str
   if (findings.length === 0) return `${path}: no findings`;
   const errors = findings.filter((f) => f.level === 'error').length;
   const count = (n: number, word: string) => `${n} ${word}${n === 1 ? '' : 's'}`;
-  return `${renderFindings(findings, path, text)}\n${path}: ${count(errors, 'error')}, ${count(findings.length - errors, 'warning')}`;
+  const sum = `${count(errors, 'error')}, ${count(findings.length - errors, 'warning')}`;
+  return `${renderFindings(findings, path, text)}\n${path}: ${sum}`;
 }
 
 function exposure(path: string, mode: number, text: string): string | undefined {

@@ -15,9 +15,9 @@ export const lab: Verb = {
   name: 'lab',
   summary: 'run a gateway with a ready-made configuration, and say how a client connects',
   text: [
-    'Makes a configuration with random secrets, users and certificates in the state directory, once, and runs the gateway with it until',
-    'Ctrl-C, with the ike debug stream in sight. Prints the strongSwan configuration that connects to it. Takes the ports 500 and 4500,',
-    'or 5500 and 5501 where those are taken or need rights that you do not have.',
+    'Makes a configuration with random secrets, users and certificates in the state directory, once, and runs the gateway',
+    'with it until Ctrl-C, with the ike debug stream in sight. Prints the strongSwan configuration that connects to it.',
+    'Takes the ports 500 and 4500, or 5500 and 5501 where those are taken or need rights that you do not have.',
   ],
   options: [
     { name: 'state', value: 'DIR', help: 'where the lab lives (./.state)' },

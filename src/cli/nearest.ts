@@ -1,6 +1,6 @@
 /** What somebody probably meant. */
 
-/** The choice nearest to a word, when one is near: at most a third of its letters differ (Damerau's distance, transpositions count once). */
+/** The choice nearest to a word, when one is near: at most a third of its letters differ (two swapped ones count once). */
 export function nearest(word: string, choices: readonly string[]): string | undefined {
   let best: { readonly choice: string; readonly distance: number } | undefined;
   for (const choice of choices) {

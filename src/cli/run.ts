@@ -9,8 +9,9 @@ export const run: Verb = {
   name: 'run',
   summary: 'run the gateway in the foreground',
   text: [
-    'Runs the gateway until SIGTERM or SIGINT; peers then get a Delete and two seconds to acknowledge it. `postern: ready` on stdout says',
-    'that it listens. The ike debug stream goes to stdout, the journal (one JSON object a line) to stderr. A flag beats the file.',
+    'Runs the gateway until SIGTERM or SIGINT; peers then get a Delete and two seconds to acknowledge it. `postern: ready`',
+    'on stdout says that it listens. The ike debug stream goes to stdout, the journal (one JSON object a line) to stderr.',
+    'A flag beats the file.',
   ],
   options: [
     { name: 'config', value: 'FILE', required: true, help: 'the configuration, FortiOS CLI text' },

@@ -74,7 +74,7 @@ function canonical(text: string, local: readonly LocalAddress[]): string {
   const bad = (what: string) =>
     new EnvironmentRefused('EINVAL', `Cannot listen on '${text}': ${what}.`, `This machine has: ${addressList(local)}.`);
   if (isLinkLocal(text)) throw bad('link-local addresses are not served');
-  // The URL parser is the platform's own canonicaliser of IPv6 text; of IPv4 it takes too much (`1` is 0.0.0.1), so that is checked here.
+  // The URL parser is the platform's own canonicaliser of IPv6 text; of IPv4 it takes too much (`1` is 0.0.0.1).
   if (/^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(text)) return text;
   const url = text.includes(':') ? URL.parse(`udp6://[${text}]/`) : null;
   if (url === null) throw bad('it is not an IPv4 or IPv6 address');

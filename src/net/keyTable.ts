@@ -66,7 +66,7 @@ export async function openKeyTable(directory: string): Promise<KeyTable> {
   };
 }
 
-/** One line of the table with its newline; undefined for algorithms that Wireshark (4.0) cannot decrypt, ChaCha20-Poly1305 among them. */
+/** One line of the table with its newline; undefined for what Wireshark (4.0) cannot decrypt, as ChaCha20-Poly1305. */
 export function keyTableLine(keys: IkeKeys): string | undefined {
   const encr = encrName(keys.encr, keys.keyLength);
   const aead = keys.integ === 0;

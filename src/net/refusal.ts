@@ -38,15 +38,16 @@ export function bindRefused(error: unknown, o: BindAttempt): EnvironmentRefused 
       return new EnvironmentRefused(
         code,
         `UDP port ${port} (${what}) is taken on ${place}.`,
-        `See who has it with \`ss -ulpn 'sport = :${port}'\` (often another IKE daemon such as charon), stop that, or choose another port with ${flag} N.`,
+        `See who has it with \`ss -ulpn 'sport = :${port}'\` (often another IKE daemon such as charon); stop that, ` +
+          `or choose another port with ${flag} N.`,
       );
     case 'EACCES':
     case 'EPERM':
       return new EnvironmentRefused(
         code,
         `No right to bind UDP port ${port} (${what}) on ${place}.`,
-        'Ports below 1024 need root or CAP_NET_BIND_SERVICE (`setcap cap_net_bind_service=+ep $(command -v node)`, or AmbientCapabilities= in a ' +
-          'systemd unit); or choose high ports with --ike-port 5500 --natt-port 5501.',
+        'Ports below 1024 need root or CAP_NET_BIND_SERVICE (`setcap cap_net_bind_service=+ep $(command -v node)`, or ' +
+          'AmbientCapabilities= in a systemd unit); or choose high ports with --ike-port 5500 --natt-port 5501.',
       );
     case 'EADDRNOTAVAIL':
       return new EnvironmentRefused(
