@@ -116,7 +116,7 @@ describe('UDP', () => {
     await udp.close();
   });
 
-  it('a port that somebody has is refused by number, with the command and the flag that help; what was bound is let go', async () => {
+  it('a port that is taken is refused by number, with the command and the flag that help', async () => {
     const other = await peer();
     const taken = other.address().port;
     const refused = await openUdp({ listen: ['127.0.0.1'], ikePort: 0, nattPort: taken, onDatagram: () => undefined }).catch(
