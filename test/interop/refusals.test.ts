@@ -216,7 +216,9 @@ interop('no common ground', () => {
 });
 
 interop('an empty pool', () => {
-  const play = scene({ config: () => gatewayConfig({ shape: 'psk-eap', phase1: { 'ipv4-end-ip': '10.10.1.1' } }) });
+  const play = scene({
+    config: () => gatewayConfig({ shape: 'psk-eap', phase1: { 'ipv4-end-ip': '10.10.1.1' }, settings: { 'lease-linger': '0' } }),
+  });
 
   it('is INTERNAL_ADDRESS_FAILURE; the IKE SA stays, and the address comes back with its owner', async () => {
     const charon = await play.charon({

@@ -17,6 +17,8 @@ export type GatewayConfig = {
   readonly peer?: { readonly ca: string; readonly words?: Words };
   readonly phase1?: Words;
   readonly phase2?: Words;
+  /** Ours: `config postern settings`. */
+  readonly settings?: Words;
 };
 
 export const secrets = { psk: 'kiesel-und-moos', alice: 'wunder-land-7', bob: 'bau-meister-9' } as const;
@@ -28,6 +30,7 @@ export function gatewayConfig(o: GatewayConfig): string {
   return [
     table('system dns', undefined, { primary: '10.50.0.53', secondary: '10.50.0.54' }),
     table('system interface', 'wan', { ip: '10.97.0.1 255.255.255.0' }),
+    ...(o.settings ? [table('postern settings', undefined, o.settings)] : []),
     ...Object.entries(o.authorities ?? {}).map(([name, ca]) => table('vpn certificate ca', name, { ca: quoted(ca.certificate) })),
     ...Object.entries(o.certificates ?? {}).map(([name, own]) =>
       table('vpn certificate local', name, { 'private-key': quoted(own.key), certificate: quoted(own.certificate) }),
