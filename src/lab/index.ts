@@ -1,0 +1,11 @@
+/** The door of lab: the world around the gateway, for tests, measurements and demonstrations. */
+export { LabClient, type Way } from './client.ts';
+export type { Child, Datagram, Outcome, SeenNotify } from './core.ts';
+export { type FortiClientFields, fortiClientAttributes, fortiClientConnect } from './fortinet.ts';
+export { type Impairment, impairments, impairmentText, parseImpairment } from './impair.ts';
+export type { ChildKeys, IkeKeys } from './keys.ts';
+export type { NatFindings, Path } from './nat.ts';
+export { identity, selector, selectorText } from './octets.ts';
+export type { ClientAuth, EapMethod, Endpoint, GatewayAuth, Identity, LabOptions } from './options.ts';
+export type { EspSuite, IkeSuite } from './proposals.ts';
+export type { LabStatus } from './status.ts';
