@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { available, lastOf, lengthOfMask, maskOfLength, masked, overlap, prefixesOf, rangeOf, sizeOf } from '../../../src/config/address.ts';
+import {
+  available,
+  lastOf,
+  lengthOfMask,
+  masked,
+  maskOfLength,
+  overlap,
+  prefixesOf,
+  rangeOf,
+  sizeOf,
+} from '../../../src/config/address.ts';
 import { addressOctets, addressText } from '../../../src/wire/index.ts';
 
 const octets = (text: string): Uint8Array => addressOctets(text) ?? new Uint8Array();
@@ -27,19 +37,31 @@ describe('ranges', () => {
     expect(overlap(range(a, b), range(c, d))).toBe(yes);
     expect(overlap(range(c, d), range(a, b))).toBe(yes);
   });
-  it('of two families never overlap', () => expect(overlap(range('0.0.0.0', '255.255.255.255'), range('::', 'ff::'))).toBe(false));
+  it('of two families never overlap', () =>
+    expect(overlap(range('0.0.0.0', '255.255.255.255'), range('::', 'ff::'))).toBe(false));
   it.each([
     ['without holes', [range('10.0.0.1', '10.0.0.10')], [], 10n],
     ['that overlap count once', [range('10.0.0.1', '10.0.0.10'), range('10.0.0.5', '10.0.0.12')], [], 12n],
     ['with a hole in the middle', [range('10.0.0.1', '10.0.0.10')], [range('10.0.0.3', '10.0.0.4')], 8n],
-    ['with holes over both ends', [range('10.0.0.1', '10.0.0.10')], [range('10.0.0.0', '10.0.0.1'), range('10.0.0.10', '10.0.0.99')], 8n],
-    ['with one hole over two of them', [range('10.0.0.1', '10.0.0.4'), range('10.0.0.8', '10.0.0.10')], [range('10.0.0.4', '10.0.0.8')], 5n],
+    [
+      'with holes over both ends',
+      [range('10.0.0.1', '10.0.0.10')],
+      [range('10.0.0.0', '10.0.0.1'), range('10.0.0.10', '10.0.0.99')],
+      8n,
+    ],
+    [
+      'with one hole over two of them',
+      [range('10.0.0.1', '10.0.0.4'), range('10.0.0.8', '10.0.0.10')],
+      [range('10.0.0.4', '10.0.0.8')],
+      5n,
+    ],
     ['that are all hole', [range('10.0.0.1', '10.0.0.10')], [range('10.0.0.0', '10.0.0.255')], 0n],
   ])('%s', (_, ranges, holes, count) => expect(available(ranges, holes)).toBe(count));
 });
 
 describe('prefixes of a range', () => {
-  const cover = (start: string, end: string) => prefixesOf(range(start, end)).map(({ address, length }) => `${addressText(address)}/${length}`);
+  const cover = (start: string, end: string) =>
+    prefixesOf(range(start, end)).map(({ address, length }) => `${addressText(address)}/${length}`);
   it.each([
     ['10.0.0.0', '10.0.0.255', ['10.0.0.0/24']],
     ['10.0.0.7', '10.0.0.7', ['10.0.0.7/32']],

@@ -8,7 +8,12 @@ describe('a configuration about which there is nothing to say', () => {
   it('has defaults for everything', () => {
     const { config } = loadConfig('');
     expect(config.profiles).toEqual([]);
-    expect(config.system).toEqual({ hostname: 'postern', version: expect.stringMatching(/^Postern v\d+\.\d+\.\d+$/), ikePort: 500, nattPort: 4500 });
+    expect(config.system).toEqual({
+      hostname: 'postern',
+      version: expect.stringMatching(/^Postern v\d+\.\d+\.\d+$/),
+      ikePort: 500,
+      nattPort: 4500,
+    });
   });
 });
 
@@ -53,7 +58,11 @@ describe('words', () => {
     ]);
   });
   it('are all told at once, in the order of the text', () => {
-    expect(places(gateway(['set nattraversal yes', 'set foo bar', 'set dpd often']))).toEqual(['13:26 yes', '14:13 foo', '15:17 often']);
+    expect(places(gateway(['set nattraversal yes', 'set foo bar', 'set dpd often']))).toEqual([
+      '13:26 yes',
+      '14:13 foo',
+      '15:17 often',
+    ]);
   });
 });
 
@@ -82,7 +91,9 @@ describe('unset and append', () => {
   });
   it('append to nothing begins a list', () => expect(profileOf(gateway(['append dhgrp 31'])).groups).toEqual([31]));
   it('append to what is no list is an error', () => {
-    expect(told(gateway(['append keylife 3600']))).toEqual(["error value: 'keylife' holds one value: 'set' replaces it, 'append' is for lists"]);
+    expect(told(gateway(['append keylife 3600']))).toEqual([
+      "error value: 'keylife' holds one value: 'set' replaces it, 'append' is for lists",
+    ]);
   });
   it('a wrong value that is appended does not spoil the list', () => {
     const { config } = loadConfig(gateway(['set dhgrp 31', 'append dhgrp 99', 'append dhgrp 19']));
@@ -97,7 +108,9 @@ describe('names', () => {
     );
   });
   it('of a policy are numbers', () => {
-    expect(told('config firewall policy\nedit "web"\nnext\nend')).toContain("error value: objects of firewall policy are numbers: 'web' is none");
+    expect(told('config firewall policy\nedit "web"\nnext\nend')).toContain(
+      "error value: objects of firewall policy are numbers: 'web' is none",
+    );
   });
   it('edit 0 takes the next free number', () => {
     const { config } = loadConfig('config firewall policy\nedit 7\nnext\nedit 0\nset name "x"\nnext\nedit 0\nnext\nend');
@@ -124,7 +137,10 @@ describe('blocks', () => {
     const text = `config user local\nedit "alice"\nset passwd "x"\nnext\n${users.slice(users.indexOf('config user group'))}`;
     const { config, findings } = loadConfig(text);
     expect(findings[0]).toMatchObject({ line: 1, message: "'config user local' is not closed: 'end' is missing" });
-    expect(findings[1]).toMatchObject({ line: 5, message: "'config' stands between the objects of user local: 'end' is missing before it" });
+    expect(findings[1]).toMatchObject({
+      line: 5,
+      message: "'config' stands between the objects of user local: 'end' is missing before it",
+    });
     expect(config.users.find('alice', ['staff'])).toBeDefined();
   });
   it('of an object that it does not have are errors', () => {
@@ -146,11 +162,15 @@ describe('blocks', () => {
 
 describe('what does nothing here', () => {
   it('is told with the reason, once, when it is not the default', () => {
-    expect(told(gateway(['set npu-offload disable']))).toEqual(["warning inert: 'npu-offload' does nothing here: there is no such hardware here"]);
+    expect(told(gateway(['set npu-offload disable']))).toEqual([
+      "warning inert: 'npu-offload' does nothing here: there is no such hardware here",
+    ]);
     expect(told(gateway(['set npu-offload enable']))).toEqual([]);
   });
   it('is told with what it waits for, when it is not served yet', () => {
-    expect(told(gateway(['set client-resume enable']))).toEqual(["warning later: 'client-resume' is not served yet: session resumption (RFC 5723)"]);
+    expect(told(gateway(['set client-resume enable']))).toEqual([
+      "warning later: 'client-resume' is not served yet: session resumption (RFC 5723)",
+    ]);
     expect(told(gateway(['set client-resume disable', 'set client-resume-interval 7200']))).toEqual([]);
   });
   it('is told once for a table, with how often it stands there', () => {
@@ -204,7 +224,14 @@ end
     const { config, findings } = loadConfig(backup);
     expect(config.system).toMatchObject({ hostname: 'gate', ikePort: 500 });
     expect(config.profiles.map(({ name }) => name)).toEqual(['dialup']);
-    expect(findings).toMatchObject([{ level: 'warning', code: 'later', word: 'branch', message: "virtual domain 'branch' is not loaded: one is served, and that is 'root'" }]);
+    expect(findings).toMatchObject([
+      {
+        level: 'warning',
+        code: 'later',
+        word: 'branch',
+        message: "virtual domain 'branch' is not loaded: one is served, and that is 'root'",
+      },
+    ]);
   });
 });
 

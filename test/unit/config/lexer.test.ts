@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { lex, quote, spell } from '../../../src/config/lexer.ts';
 
-const words = (text: string) => lex(text).lines.flatMap((line) => (line.kind === 'words' ? line.words.map((word) => word.text) : []));
+const words = (text: string) =>
+  lex(text).lines.flatMap((line) => (line.kind === 'words' ? line.words.map((word) => word.text) : []));
 const at = (text: string) =>
-  lex(text).lines.flatMap((line) => (line.kind === 'words' ? line.words.map((word) => `${word.text}@${word.line}:${word.column}`) : []));
+  lex(text).lines.flatMap((line) =>
+    line.kind === 'words' ? line.words.map((word) => `${word.text}@${word.line}:${word.column}`) : [],
+  );
 
 describe('words', () => {
   it('are parted by blanks and tabs, and know where they begin', () => {
@@ -35,7 +38,9 @@ describe('comments', () => {
     expect(words('# set a b\n   # c\nset a #b c#d')).toEqual(['set', 'a', '#b', 'c#d']);
   });
   it('keep their text', () => {
-    expect(lex('  #config-version=FGVM64-7.6.5  ').lines).toEqual([{ kind: 'comment', text: '#config-version=FGVM64-7.6.5', line: 1 }]);
+    expect(lex('  #config-version=FGVM64-7.6.5  ').lines).toEqual([
+      { kind: 'comment', text: '#config-version=FGVM64-7.6.5', line: 1 },
+    ]);
   });
 });
 
@@ -65,8 +70,11 @@ describe('control characters', () => {
 });
 
 describe('spelling', () => {
-  it.each(['', 'plain', 'with blank', 'quote"d', "it's", 'back\\slash', '#hash', 'two\nlines', '"'])('%j reads back as itself', (text) => {
-    expect(words(`set ${spell({ text, quoted: false })}`)).toEqual(['set', text]);
-    expect(words(`set ${quote(text)}`)).toEqual(['set', text]);
-  });
+  it.each(['', 'plain', 'with blank', 'quote"d', "it's", 'back\\slash', '#hash', 'two\nlines', '"'])(
+    '%j reads back as itself',
+    (text) => {
+      expect(words(`set ${spell({ text, quoted: false })}`)).toEqual(['set', text]);
+      expect(words(`set ${quote(text)}`)).toEqual(['set', text]);
+    },
+  );
 });

@@ -52,7 +52,18 @@ describe('the tree', () => {
             edit: 'a b',
             body: [
               ['set', 'vip', 'v'],
-              { config: 'api-gateway', body: [{ edit: '1', body: [['append', 'url-map', '/', 'x'], ['unset', 'service']] }] },
+              {
+                config: 'api-gateway',
+                body: [
+                  {
+                    edit: '1',
+                    body: [
+                      ['append', 'url-map', '/', 'x'],
+                      ['unset', 'service'],
+                    ],
+                  },
+                ],
+              },
             ],
           },
         ],
@@ -81,21 +92,45 @@ describe('the tree', () => {
 
 describe('what cannot be read is told, and the rest is read', () => {
   it.each([
-    ['a block that is not closed', 'config user local\nedit a\nnext', ["1:1 'config user local' is not closed: 'end' is missing"]],
-    ['an object that is not closed', 'config user local\nedit a', ["1:1 'config user local' is not closed: 'end' is missing", "2:1 'edit a' is not closed: 'next' is missing"]],
+    [
+      'a block that is not closed',
+      'config user local\nedit a\nnext',
+      ["1:1 'config user local' is not closed: 'end' is missing"],
+    ],
+    [
+      'an object that is not closed',
+      'config user local\nedit a',
+      ["1:1 'config user local' is not closed: 'end' is missing", "2:1 'edit a' is not closed: 'next' is missing"],
+    ],
     ["'end' too often", 'config a\nend\nend', ["3:1 'end' closes a 'config', and none is open here"]],
     ["'next' without 'edit'", 'config a\nnext\nend', ["2:1 'next' closes an 'edit', and none is open here"]],
-    ["'edit' without 'next' before it", 'config a\nedit b\nedit c\nend', ["3:1 'next' is missing before this 'edit': 'edit b' of line 2 is still open"]],
+    [
+      "'edit' without 'next' before it",
+      'config a\nedit b\nedit c\nend',
+      ["3:1 'next' is missing before this 'edit': 'edit b' of line 2 is still open"],
+    ],
     ["'edit' outside", 'edit b\nnext', ["1:1 'edit' stands outside of any table: 'config …' is missing before it"]],
     ["'set' outside", 'set a b', ["1:1 'set a' stands outside of any block: 'config …' is missing before it"]],
     ["'set' without a value", 'config a\nset b\nend', ["2:5 'set b' has no value: give one, or write 'unset b'"]],
     ["'set' without anything", 'config a\nset\nend', ["2:1 'set' needs the name of a setting"]],
     ["'unset' with a value", 'config a\nunset b c\nend', ["2:7 'unset b' takes no value"]],
     ["'config' without a path", 'config\nend', ["1:1 'config' needs the name of a table, for example 'config user local'"]],
-    ["'edit' without a name", 'config a\nedit\nnext\nend', ["2:1 'edit' needs the name of an object, for example 'edit \"dialup\"'"]],
-    ["'edit' with a name in two words", 'config a\nedit b c\nnext\nend', ["2:8 'edit' takes one name: write a name with blanks in quotes, 'edit \"b c\"'"]],
+    [
+      "'edit' without a name",
+      'config a\nedit\nnext\nend',
+      ["2:1 'edit' needs the name of an object, for example 'edit \"dialup\"'"],
+    ],
+    [
+      "'edit' with a name in two words",
+      'config a\nedit b c\nnext\nend',
+      ["2:8 'edit' takes one name: write a name with blanks in quotes, 'edit \"b c\"'"],
+    ],
     ["something after 'end'", 'config a\nend x', ["2:5 nothing may follow 'end' on its line"]],
-    ['a command of the console', 'config a\nshow\nend', ["2:1 'show' is a command for the console, not for a configuration file: leave the line out"]],
+    [
+      'a command of the console',
+      'config a\nshow\nend',
+      ["2:1 'show' is a command for the console, not for a configuration file: leave the line out"],
+    ],
     ['a mistyped command', 'config a\nste b c\nend', ["2:1 'ste' is no command"]],
   ])('%s', (_, text, expected) => {
     expect(faults(text)).toEqual(expected);
