@@ -36,8 +36,8 @@ export type Daemon = {
   counters(): Readonly<Record<string, number>>;
 };
 
-/** How long peers may take to acknowledge their Delete, and how often we look, ms. */
-const GOODBYE = 2000;
+/** How long peers may take to acknowledge their Delete (two seconds with closing), and how often we look, ms. */
+const GOODBYE = 1800;
 const LOOK = 20;
 
 /**
