@@ -10,7 +10,7 @@ import { clientFiles, clientSecrets, connection } from './support/clients.ts';
 import { gatewayConfig } from './support/config.ts';
 import { addresses, layNet, sweep } from './support/namespaces.ts';
 import { authority } from './support/pki.ts';
-import { must, start, until } from './support/processes.ts';
+import { run, start, until } from './support/processes.ts';
 import { lacking } from './support/requirements.ts';
 import { type Charon, type CharonOptions, startCharon } from './support/strongswan.ts';
 
@@ -26,7 +26,7 @@ type Session = {
 const missing = lacking();
 if (missing.length > 0) throw new Error(`this machine lacks ${missing.join(', ')}`);
 await sweep();
-const [, version = ''] = /strongSwan (\S+)/.exec(await must('swanctl', ['--version'])) ?? [];
+const [, version = ''] = /strongSwan (\S+)/.exec((await run('swanctl', ['--help'])).stdout) ?? [];
 for (const session of await sessions()) {
   await record(session);
   console.log(`recorded ${session.name}`);
@@ -36,7 +36,7 @@ async function sessions(): Promise<readonly Session[]> {
   const root = await authority({ cn: 'Lab Root', key: 'rsa-2048' });
   const middle = await root.intermediate({ cn: 'Lab Intermediate', key: 'rsa-2048' });
   const gw = await middle.issue({ cn: 'vpn.lab.test', key: 'rsa-2048', names: ['vpn.lab.test'], usage: 'serverAuth' });
-  const alice = await middle.issue({ cn: 'alice', key: 'rsa-2048', names: ['alice@lab.test'], usage: 'clientAuth' });
+  const alice = await root.issue({ cn: 'alice', key: 'rsa-2048', names: ['alice@lab.test'], usage: 'clientAuth' });
   const authorities = { CA_Cert_1: root, CA_Cert_2: middle };
   const leave = async (charon: Charon) => void (await charon.terminate('vpn'));
   return [
@@ -95,7 +95,7 @@ async function sessions(): Promise<readonly Session[]> {
           connections: connection('vpn', { shape: 'certificate', own: alice, ike: 'aes256gcm16-prfsha512-ecp521' }),
           secrets: {},
         },
-        files: clientFiles({ own: alice, authorities: [root, middle] }),
+        files: clientFiles({ own: alice, authorities: [root] }),
         charon: { fragment_size: 600 },
       },
       play: leave,
