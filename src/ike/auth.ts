@@ -117,6 +117,12 @@ const names = ({ chain }: LocalCertificate, { idType, data }: Identity): boolean
 export const signatureMatches = (sa: Keyed, auth: AuthPayload, IDi: Identity, leaf: Certificate) =>
   verifySignature(leaf, auth.method, auth.data, initiatorOctets(sa, IDi), HASHES);
 
+/** The authorities that may vouch for a peer of this profile: those of its `user peer` rules, else every CA there is. */
+export function anchorsOf({ peer, remoteAuth }: Profile): readonly Certificate[] {
+  if (remoteAuth.kind !== 'certificate') return [];
+  return peer.kind === 'peers' ? peer.peers.flatMap((rule) => [...rule.anchors]) : remoteAuth.anchors;
+}
+
 /**
  * The first of the profile's peer rules (`user peer`) that a validated chain satisfies: the rule's own authority must
  * stand in this very chain, or another rule's authority could vouch for it.

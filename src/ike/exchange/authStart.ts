@@ -104,8 +104,8 @@ export const authStart = exchange({
   story: 'responder received AUTH msg without AUTH: EAP begins',
   from: 'half-open',
   type: Exchange.IKE_AUTH,
-  requires: ['IDi', 'SA', 'TSi', 'TSr'],
-  allows: ['IDr', 'CP'],
+  requires: ['IDi'],
+  allows: ['IDr', 'CP', 'SA', 'TSi', 'TSr'],
   forbids: ['AUTH', 'EAP'],
   request(sa, msg, env): Step {
     env.say('sa', phrases.receivedAuth);
@@ -187,7 +187,10 @@ function byCertificate(
   env.say('sa', phrases.signatureSucceeded, signature.name);
   const anchors = profile.peer.kind === 'peers' ? profile.peer.peers.flatMap((p) => [...p.anchors]) : profile.remoteAuth.anchors;
   env.say('sa', phrases.certificatePending);
-  return ask({ at: 'at-certificate', ...sa, leaf, how: signature.name }, { about: 'certificate', leaf, intermediates, anchors });
+  return ask(
+    { at: 'at-certificate', ...sa, leaf, how: signature.name },
+    { about: 'certificate', leaf, intermediates: links, anchors: anchorsOf(profile) },
+  );
 }
 
 function read(sent: readonly Extract<Payload, { readonly kind: 'CERT' }>[]): readonly Certificate[] | string {

@@ -6,7 +6,7 @@
  */
 import type { Reason } from '../../log/events.ts';
 import * as phrases from '../../log/phrases/index.ts';
-import { Exchange, isErrorType, type Notify, notifyType, type Payload, Protocol } from '../../wire/index.ts';
+import { Exchange, isErrorType, type Notify, notifyType, type Payload, Protocol, printable } from '../../wire/index.ts';
 import { deleteOf, spiText } from '../child.ts';
 import { type Env, exchange, type Step } from '../exchange.ts';
 import type { ChildSa, Established } from '../sa.ts';
@@ -45,6 +45,13 @@ export const informationalEarly = exchange({
   request(sa, msg, env): Step {
     env.say('sa', phrases.informational);
     const error = msg.all('N').find((n) => isErrorType(notifyType(n)));
+    // A client that reads the refusal inside its EAP method need not wait for the EAP-Failure: strongSwan does not.
+    if (sa.at === 'eap' && sa.session.at === 'rejected') {
+      const user = printable(sa.session.user, 64);
+      env.say('gateway', phrases.eapFailed, user);
+      env.say('sa', phrases.expiring, 'EAP failure');
+      return { kind: 'close', reason: 'eap-failed', why: `EAP of "${user}": ${sa.session.why}`, payloads: [] };
+    }
     if (error !== undefined) return peerRefused(error, env);
     if (msg.all('D').some((d) => d.protocol === Protocol.IKE))
       return { kind: 'close', reason: 'peer-deleted', why: 'the client gave up during negotiation', payloads: [] };

@@ -26,7 +26,7 @@ import {
   VENDOR,
   vendorName,
 } from '../../wire/index.ts';
-import { HASHES } from '../auth.ts';
+import { anchorsOf, HASHES } from '../auth.ts';
 import type { AdmissionControl, Cookies } from '../cookie.ts';
 import type { Where } from '../exchange.ts';
 import { initialKeys, type KeyRing } from '../keys.ts';
