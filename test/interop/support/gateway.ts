@@ -1,7 +1,7 @@
 /**
  * Our gateway as its users run it: `postern run` in the gateway's namespace, with its debug stream, journal and capture.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -92,9 +92,4 @@ function journalLine(line: string): JournalLine {
 
 function fits(event: string, fields: Readonly<Record<string, unknown>>): (line: JournalLine) => boolean {
   return (line) => line.event === event && Object.entries(fields).every(([key, value]) => line[key] === value);
-}
-
-/** The keys of every IKE SA so far, as Wireshark reads them. */
-export async function keyTable(gateway: Gateway): Promise<string> {
-  return await readFile(join(gateway.keys, 'ikev2_decryption_table'), 'utf8');
 }
