@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../../src/config/index.ts';
+import { gateway, told } from './text.ts';
+
+const policy = (...lines: string[]) =>
+  `config firewall policy\nedit 1\nset srcintf "any"\nset dstintf "any"\nset srcaddr "all"\nset dstaddr "all"\nset service "ALL"\nset schedule "always"\n${lines.join('\n')}\nnext\nend\n`;
+const later = 'warning later: firewall policy: policies are read for their user groups; traffic is not filtered by them yet';
+
+describe('policies', () => {
+  it('are read', () => {
+    const { config } = loadConfig(policy('set action accept', 'set name "web"', 'set groups "staff"', 'set users "eve"'));
+    expect(config.policies).toMatchObject([
+      {
+        id: 1,
+        name: 'web',
+        enabled: true,
+        accept: true,
+        srcintf: ['any'],
+        srcaddr: ['all'],
+        service: ['ALL'],
+        groups: ['staff'],
+        users: ['eve'],
+        line: 2,
+      },
+    ]);
+  });
+  it('are not enforced yet, which is told once; what is built in is known', () => {
+    expect(told(policy('set service "all"') + policy('set service "HTTPS" "PING"'))).toEqual([later]);
+  });
+  it.each([
+    ['srcintf', 'wan9', 'interface', 'system interface'],
+    ['dstaddr', 'server', 'address', 'firewall address'],
+    ['dstaddr6', 'server6', 'address', 'firewall address'],
+    ['service', 'odd', 'service', 'firewall service custom'],
+    ['schedule', 'night', 'schedule', 'firewall schedule recurring'],
+    ['groups', 'staff', 'user group', 'user group'],
+    ['users', 'eve', 'user', 'user local'],
+  ])('%s "%s" that is not defined is told', (word, name, what, home) => {
+    expect(told(policy(`set ${word} "${name}"`))).toContain(
+      `warning reference: ${what} '${name}' is not defined: add it under 'config ${home}'`,
+    );
+  });
+  it('a name that is missing in many places is told once, at the first', () => {
+    const text = policy('set srcintf "wan9"', 'set dstintf "wan9"') + policy('set srcintf "wan9"').replace('edit 1', 'edit 2');
+    expect(loadConfig(text).findings.filter(({ code }) => code === 'reference')).toMatchObject([{ line: 9 }]);
+  });
+  it('may name gateways, zones and schedules of blocks that are passed over', () => {
+    const zone = 'config system zone\nedit "inside"\nnext\nend\nconfig firewall schedule recurring\nedit "night"\nnext\nend\n';
+    const found = told(gateway([], zone) + policy('set srcintf "dialup"', 'set dstintf "inside"', 'set schedule "night"'));
+    expect(found.filter((one) => one.includes('reference'))).toEqual([]);
+  });
+  it('without interfaces are told', () => {
+    expect(told('config firewall policy\nedit 3\nset dstintf "any"\nnext\nend')).toEqual([
+      later,
+      'warning missing: policy 3 has no srcintf: set srcintf "NAME", or "any"',
+    ]);
+  });
+});
+
+describe('what waits for its part', () => {
+  it('is checked word by word all the same', () => {
+    expect(told('config firewall vip\nedit "x"\nset type access-prox\nset extprt 443\nnext\nend')).toEqual([
+      'warning later: firewall vip: the access proxy is not served yet',
+      expect.stringMatching(/^error value: type: 'access-prox' is not allowed: /),
+      "error unknown-word: firewall vip has no setting 'extprt'",
+    ]);
+  });
+  it('refers to objects, and missing ones are told', () => {
+    expect(told('config firewall access-proxy\nedit "x"\nset vip "y"\nnext\nend')).toContain(
+      "warning reference: virtual IP 'y' is not defined: add it under 'config firewall vip'",
+    );
+  });
+  it('fctems are read, by name or by number', () => {
+    const text = `config endpoint-control fctems\nedit 1\nset status enable\nset name "ems"\nset server "10.0.0.5"\nset serial-number "FCTEMS8825007278"\nnext\nedit "old"\nset https-port 8443\nnext\nend`;
+    expect(loadConfig(text).config.fctems).toMatchObject([
+      { key: '1', name: 'ems', enabled: true, server: '10.0.0.5', port: 443, serialNumber: 'FCTEMS8825007278' },
+      { key: 'old', name: 'old', enabled: false, port: 8443 },
+    ]);
+    expect(told(text)).toEqual(['warning later: endpoint-control fctems: the EMS connectors are not served yet']);
+  });
+});
+
+describe('the gateway itself', () => {
+  it('has the ports and limits that are set', () => {
+    const text = `config system global\nset hostname "gate"\nend\nconfig system settings\nset ike-port 5500\nend
+config postern settings
+set natt-port 5545
+set half-open-cookie-threshold 0
+set half-open-per-address 3
+set half-open-max 100
+set sa-max 7
+set quiet-auth-failures enable
+set eap-gtc-with-psk enable
+set eap-methods gtc
+set lease-linger 0
+end`;
+    const { config, findings } = loadConfig(text);
+    expect(findings).toEqual([]);
+    expect(config.system).toMatchObject({ hostname: 'gate', ikePort: 5500, nattPort: 5545 });
+    expect(config.settings).toEqual({
+      halfOpenCookie: 0,
+      halfOpenPerAddress: 3,
+      halfOpenMax: 100,
+      saMax: 7,
+      quietAuthFailures: true,
+      eapGtcWithPsk: true,
+      eapMethods: ['gtc'],
+      leaseLinger: 0,
+    });
+  });
+  it("takes FortiOS' word for the NAT-T port, ours goes before it", () => {
+    const settings = 'config system settings\nset ike-natt-port 5500\nend\n';
+    expect(loadConfig(settings).config.system.nattPort).toBe(5500);
+    expect(loadConfig(`${settings}config postern settings\nset natt-port 5501\nend`).config.system.nattPort).toBe(5501);
+  });
+  it('tells clients the version of the package', () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    }; // our own file
+    expect(loadConfig('').config.system.version).toBe(`Postern v${version}`);
+  });
+});

@@ -1,0 +1,112 @@
+/** Blocks of FortiOS guides, unchanged: what a user pastes. Every word is known, and no value is wrong. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { loadConfig, showConfig } from '../../../src/config/index.ts';
+import { gateway, places, profileOf } from './text.ts';
+
+const read = (name: string): string => readFileSync(new URL(`../../fixtures/config/${name}.conf`, import.meta.url), 'utf8');
+const all = ['guideExample1', 'guideExample2', 'postureTags', 'accessProxy', 'ems'];
+const codes = (text: string) => [...new Set(loadConfig(text).findings.map(({ code }) => code))].sort();
+
+describe('blocks of the guides', () => {
+  it.each(all)('%s: nothing is said but what is not defined and what is not served yet', (name) => {
+    expect(codes(read(name)).filter((code) => code !== 'reference' && code !== 'later')).toEqual([]);
+  });
+  it.each(all)('%s: show gives back a text that loads the same', (name) => {
+    const once = showConfig(loadConfig(read(name)), { secrets: true });
+    expect(showConfig(loadConfig(once), { secrets: true })).toBe(once);
+    expect(once).not.toBe('');
+  });
+
+  it('example 1: users and addresses are missing, posture is not served', () => {
+    expect(places(read('guideExample1'))).toEqual([
+      '11:23 port1',
+      '19:24 local-group',
+      '20:13 ems-sn-check',
+      '21:29 ztna',
+      '23:22 auto',
+      '24:32 dialup_split',
+    ]);
+    const [profile] = loadConfig(read('guideExample1')).config.profiles;
+    expect(profile).toMatchObject({
+      name: 'dialup',
+      localAuth: { kind: 'psk' },
+      remoteAuth: { kind: 'eap', identity: 'request', groups: ['local-group'] },
+      match: { kind: 'ztna', tags: [{ ems: 1, type: 'ZTNA', name: 'all_registered_clients' }], emsSnCheck: true },
+      modeCfg: { savePassword: true },
+      phase2: [{ name: 'DY' }],
+    });
+    expect(profile?.modeCfg?.ipv4?.ranges.map(({ start, end }) => [[...start], [...end]])).toEqual([
+      [
+        [10, 212, 134, 200],
+        [10, 212, 134, 254],
+      ],
+    ]);
+  });
+  it('example 1 with what it refers to is usable', () => {
+    const more = `config system interface\nedit "port1"\nset ip 192.0.2.1/24\nnext\nend\nconfig user group\nedit "local-group"\nnext\nend
+config firewall address\nedit "dialup_split"\nset subnet 10.0.0.0/8\nnext\nend\nconfig system dns\nset primary 10.0.0.53\nend\n`;
+    expect(profileOf(read('guideExample1') + more)).toMatchObject({
+      localAddresses: ['192.0.2.1'],
+      modeCfg: { splitInclude4: [{ length: 8 }] },
+    });
+  });
+  it('example 2: the tag of the third EMS, two groups, dead peer detection each minute', () => {
+    expect(places(read('guideExample2'))).toEqual([
+      '4:27 vlan160',
+      '14:28 local_group',
+      '15:17 ems-sn-check',
+      '16:33 ztna',
+      '19:26 auto',
+      '34:12 firewall',
+      '38:25 mgmt1',
+    ]);
+    expect(loadConfig(read('guideExample2')).config).toMatchObject({
+      profiles: [
+        {
+          name: 'FCT_EMS_TAG_ph2',
+          groups: [20, 21],
+          dpd: { mode: 'on-idle', retryInterval: 60_000 },
+          match: { tags: [{ ems: 3, type: 'ZTNA', name: 'a' }] },
+          modeCfg: { splitInclude4: undefined },
+          phase2: [{ name: 'FCT_EMS_TAG_ph2', groups: [20, 21] }],
+        },
+      ],
+      policies: [{ id: 14, srcintf: ['FCT_EMS_TAG_ph2'], accept: true }],
+    });
+  });
+  it('the posture tags continue a dial-up profile of that name, before or after it', () => {
+    const base = gateway().replaceAll('"dialup"', '"RA-VPN"');
+    for (const text of [base + read('postureTags'), read('postureTags') + base]) {
+      expect(profileOf(text)).toMatchObject({
+        name: 'RA-VPN',
+        interface: 'wan1',
+        match: {
+          kind: 'ztna',
+          tags: [
+            { ems: 1, type: 'ZTNA', name: 'Antivirus running' },
+            { ems: 1, type: 'ZTNA', name: 'Telemetry Connected' },
+          ],
+        },
+      });
+      expect(codes(text)).toEqual(['later']);
+    }
+  });
+  it('the access proxy, its virtual IP and its policy wait for their parts', () => {
+    expect(places(read('accessProxy'))).toEqual([
+      '1:8 firewall',
+      '7:13 port3',
+      '9:21 mylabfound-wildcard',
+      '12:8 firewall',
+      '20:13 ws1.mylabfound.com',
+      '28:8 firewall',
+    ]);
+  });
+  it('the EMS connectors wait for theirs', () => {
+    expect(places(read('ems'))).toEqual(['1:8 endpoint-control']);
+    expect(loadConfig(read('ems')).config.fctems.map(({ key, server }) => [key, server])).toEqual([
+      ['EMS', '172.16.1.10'],
+      ['EMS_Cloud', ''],
+    ]);
+  });
+});

@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { loadConfig, showConfig } from '../../../src/config/index.ts';
+import { gateway, users } from './text.ts';
+
+const show = (text: string, options = {}) => showConfig(loadConfig(text), { secrets: true, ...options });
+
+describe('show', () => {
+  it('prints what differs from the defaults, in the layout and order of FortiOS', () => {
+    const text = gateway([
+      'set keylife 86400',
+      'set dhgrp 20 21',
+      'set dpd on-demand',
+      'set keepalive 20',
+      'set comments "for \\"us\\""',
+    ]);
+    expect(show(text, { path: 'vpn ipsec phase1-interface' })).toBe(`config vpn ipsec phase1-interface
+    edit "dialup"
+        set type dynamic
+        set interface "wan1"
+        set ike-version 2
+        set psksecret "correct horse"
+        set dhgrp 20 21
+        set keepalive 20
+        set comments "for \\"us\\""
+    next
+end
+`);
+  });
+  it('prints nothing of what is all default', () => {
+    expect(show('config system global\nset hostname "postern"\nend\nconfig postern settings\nend')).toBe('');
+  });
+  it('prints objects that are all default', () => {
+    expect(show('config firewall address\nedit "any"\nnext\nend')).toBe(
+      'config firewall address\n    edit "any"\n    next\nend\n',
+    );
+  });
+  it('prints values in their canonical form', () => {
+    expect(show('config firewall address\nedit x\nset subnet 10.1.2.3/8\nnext\nend')).toContain(
+      'set subnet 10.0.0.0 255.0.0.0\n',
+    );
+    expect(show('config firewall address6\nedit x\nset ip6 2001:DB8:0::1/32\nnext\nend')).toContain('set ip6 2001:db8::/32\n');
+  });
+  it('prints tables within objects', () => {
+    const hole = ['config ipv4-exclude-range', 'edit 1', 'set start-ip 10.0.0.1', 'set end-ip 10.0.0.2', 'next', 'end'];
+    expect(show(gateway(hole))).toContain(`        config ipv4-exclude-range
+            edit 1
+                set start-ip 10.0.0.1
+                set end-ip 10.0.0.2
+            next
+        end
+`);
+  });
+  it('keeps words that do nothing here, and what it does not read, as they are', () => {
+    const text = `config system interface
+    edit "wan1"
+        set vdom "root"
+        set allowaccess ping https
+        config vrrp
+            edit 5
+                set vrip 10.0.0.1
+            next
+        end
+    next
+end
+config system admin
+    edit "admin"
+        # who
+        set password ENC SH2abc=
+    next
+end
+`;
+    expect(show(text)).toBe(text);
+  });
+  it('keeps texts of several lines', () => {
+    const text = 'config vpn certificate ca\n    edit "x"\n        set ca "-----BEGIN\nAAAA\n-----END"\n    next\nend\n';
+    expect(show(text)).toBe(text);
+  });
+  it('writes objects that were edited twice once', () => {
+    expect(show(`${users}config user local\nedit "bob"\nset status disable\nnext\nend`)).toContain(
+      '    edit "bob"\n        set status disable\n        set passwd "builder"\n    next\n',
+    );
+  });
+});
+
+describe('secrets', () => {
+  it('are masked unless they are asked for', () => {
+    const text = gateway([], users);
+    const masked = showConfig(loadConfig(text));
+    expect(masked).not.toMatch(/correct horse|wonderland|builder/);
+    expect(masked).toContain('set psksecret ENC [secret]\n');
+    expect(show(text)).toContain('set passwd "wonderland"\n');
+  });
+  it('that were encrypted stay as they came', () => {
+    expect(show(gateway(['set psksecret ENC c2VjcmV0']))).toContain('set psksecret ENC c2VjcmV0\n');
+  });
+  it('that could not be read are masked too', () => {
+    expect(showConfig(loadConfig(gateway(['set psksecret one two three'])))).not.toContain('two');
+  });
+  it('a mask does not load as a secret', () => {
+    expect(loadConfig(showConfig(loadConfig(gateway()))).findings).toMatchObject([{ code: 'encrypted' }]);
+  });
+});
