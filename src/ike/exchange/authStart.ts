@@ -19,7 +19,16 @@ import {
   parseClientClaims,
   type TrafficSelector,
 } from '../../wire/index.ts';
-import { authenticated, gatewayAuth, identityFor, peerRuleFor, pskOf, sharedKeyMatches, signatureMatches } from '../auth.ts';
+import {
+  anchorsOf,
+  authenticated,
+  gatewayAuth,
+  identityFor,
+  peerRuleFor,
+  pskOf,
+  sharedKeyMatches,
+  signatureMatches,
+} from '../auth.ts';
 import { Claimed } from '../claimed.ts';
 import { ask, type Env, exchange, type PathVerdict, type Refused, refuse, type Step } from '../exchange.ts';
 import { toGate } from '../gate.ts';
@@ -185,11 +194,10 @@ function byCertificate(
     return refuse('auth-failed', `AUTH signature: ${signature.why}`);
   }
   env.say('sa', phrases.signatureSucceeded, signature.name);
-  const anchors = profile.peer.kind === 'peers' ? profile.peer.peers.flatMap((p) => [...p.anchors]) : profile.remoteAuth.anchors;
   env.say('sa', phrases.certificatePending);
   return ask(
     { at: 'at-certificate', ...sa, leaf, how: signature.name },
-    { about: 'certificate', leaf, intermediates: links, anchors: anchorsOf(profile) },
+    { about: 'certificate', leaf, intermediates, anchors: anchorsOf(profile) },
   );
 }
 

@@ -273,8 +273,7 @@ function choose(
 /** §3.7: the authorities whose certificates we would accept, when a candidate wants certificates at all. */
 function certificateRequest(candidates: readonly Profile[]): readonly Payload[] {
   const hashes = new Map<string, Uint8Array>();
-  for (const { remoteAuth } of candidates)
-    if (remoteAuth.kind === 'certificate') for (const { keyHash } of remoteAuth.anchors) hashes.set(hex(keyHash), keyHash);
+  for (const profile of candidates) for (const { keyHash } of anchorsOf(profile)) hashes.set(hex(keyHash), keyHash);
   if (hashes.size === 0) return [];
   const all = new Uint8Array(hashes.size * 20);
   for (const [i, hash] of [...hashes.values()].entries()) all.set(hash, i * 20);
