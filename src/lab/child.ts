@@ -60,6 +60,7 @@ export function judgeChildAnswer(
   if (suite === undefined) return { why: 'SA: a suite that cannot work' };
   const spiOut = fromU32(chosen.proposal.spi);
   if (spiOut < FIRST_SPI) return { why: `SPI ${spiOut} is reserved` };
+  if (core.children.some((c) => c.spiOut === spiOut)) return { why: `SPI ${spiOut} is in use` };
   const why = outside(TSi.selectors, offer.TSi) ?? outside(TSr.selectors, offer.TSr);
   if (why !== undefined) return { why: `traffic selector ${why}` };
   const transport = notifyOf(payloads, 'USE_TRANSPORT_MODE') !== undefined;

@@ -8,7 +8,18 @@
  *
  * Times are milliseconds of one clock that never goes back. What comes out waits in `take`; `deadline` says when to `tick`.
  */
-import { classify, decodeHeader, Exchange, type Header, Malformed, NO_SPI, type Payload, Protocol } from '../wire/index.ts';
+import {
+  classify,
+  decodeHeader,
+  Exchange,
+  equal,
+  type Header,
+  limits,
+  Malformed,
+  NO_SPI,
+  type Payload,
+  Protocol,
+} from '../wire/index.ts';
 import { answer, refuseSyntax } from './answer.ts';
 import { authAnswer, failAndTell } from './auth.ts';
 import { errorIn } from './child.ts';
@@ -167,7 +178,7 @@ export class LabClient {
     this.#core.now = now;
     const spis = this.#core.children.map((c) => c.spiIn).filter((spi) => spiIn === undefined || spi === spiIn);
     if (spis.length === 0) outcome(this.#core, 'delete-child', 'no such child');
-    else deleteChildren(this.#core, spis);
+    else deleteChildren(this.#core, spis, false);
   }
 
   /** Deletes the IKE SA with all its children; closed when that is answered. Before it is established it just ends. */
@@ -220,26 +231,51 @@ export class LabClient {
 
   #init(octets: Uint8Array, header: Header, way: Way): void {
     const { stage } = this.#core;
-    if (stage.at !== 'init') return drop(this.#core, 'IKE_SA_INIT once more');
+    if (stage.at !== 'init') return this.#lateInit(octets, header);
     if (!header.response || header.initiator || header.messageId !== 0 || header.SPIi !== stage.SPIi)
       return drop(this.#core, 'IKE_SA_INIT that is no answer to ours');
     if (header.SPIr === stage.SPIi && header.SPIr !== NO_SPI) return drop(this.#core, 'our own SPI as the responder’s');
     initAnswer(this.#core, stage, octets, header, way);
   }
 
+  #lateInit(octets: Uint8Array, header: Header): void {
+    const core = this.#core;
+    const first = core.message2;
+    // Cookies and other groups come late too; only what has our SPIs is a second answer to the same request.
+    const sameSa = first !== undefined && equal(first.subarray(0, SPIS), octets.subarray(0, SPIS));
+    if (sameSa && header.response && !equal(first, octets)) violation(core, 'another answer to the same IKE_SA_INIT (§2.1)');
+    drop(core, 'IKE_SA_INIT once more');
+  }
+
   #response(sa: IkeSa, octets: Uint8Array, header: Header): void {
     const core = this.#core;
     const { pending } = sa;
-    if (pending === undefined || header.messageId !== pending.flight.messageId) return drop(core, 'no answer to anything open');
+    if (pending === undefined || header.messageId !== pending.flight.messageId) return this.#late(sa, octets, header);
     if (header.exchange !== pending.flight.exchange) return drop(core, `exchange ${header.exchange} in an answer`);
     const opened = open(sa.channel, octets, header, core.fragments ? sa.responses : undefined);
     if (opened.kind === 'drop') return drop(core, opened.why);
+    sa.heard = [...sa.heard, octets.slice()].slice(-limits.fragments);
+    this.#judgeIv(sa);
     if (opened.kind === 'fragment') return;
     sa.pending = undefined;
     if (opened.kind === 'malformed') return this.#brokenAnswer(sa, pending, opened.why);
     if (opened.clear.length > 0) violation(core, 'payloads in the clear in front of SK');
     remember(core, header.exchange, header.messageId, opened.payloads);
     this.#answered(sa, pending, opened.payloads);
+  }
+
+  /** §2.1: an answer that is said again must be the same, octet by octet. */
+  #late(sa: IkeSa, octets: Uint8Array, header: Header): void {
+    const core = this.#core;
+    if (header.messageId !== sa.nextId - 1 || sa.pending !== undefined) return drop(core, 'no answer to anything open');
+    const authentic = open(sa.channel, octets, header, new Reassembly()).kind !== 'drop';
+    if (authentic && !sa.heard.some((h) => equal(h, octets))) violation(core, 'another answer to the same request (§2.1)');
+    drop(core, 'an answer once more');
+  }
+
+  #judgeIv(sa: IkeSa): void {
+    if (sa.channel.repeatedIv) violation(this.#core, 'one IV for two messages');
+    sa.channel.repeatedIv = false;
   }
 
   /** §2.21: nothing is said to a malformed answer, but the state goes. */
@@ -292,6 +328,7 @@ export class LabClient {
     if (core.stage.at !== 'established') return drop(core, 'a request before the gateway has proven itself');
     const opened = open(sa.channel, octets, header, core.fragments ? sa.requests : undefined);
     if (opened.kind === 'drop') return drop(core, opened.why);
+    this.#judgeIv(sa);
     if (opened.kind === 'fragment') return;
     sa.expected += 1;
     if (opened.kind === 'malformed') return refuseSyntax(core, sa, header.exchange, messageId, opened.why);
@@ -314,6 +351,8 @@ export class LabClient {
     this.#core.keepaliveAt = o.keepalive === undefined ? undefined : now + o.keepalive;
   }
 }
+
+const SPIS = 16;
 
 /** §2.21.3: INVALID_SYNTAX and AUTHENTICATION_FAILED end the IKE SA on both ends. */
 function endsAll(core: Core, payloads: readonly Payload[]): boolean {

@@ -78,6 +78,8 @@ export type IkeSa = {
   expected: number;
   pending: Pending | undefined;
   answered: { readonly messageId: number; readonly datagrams: readonly Uint8Array[] } | undefined;
+  /** The answer to our last request, datagram by datagram: said once more, it must be the same. */
+  heard: readonly Uint8Array[];
   /** replaced: another one took over, its Delete is still to come. */
   standing: 'live' | 'replaced' | 'deleting';
 };
@@ -157,6 +159,8 @@ export type Core = {
   readonly ended: IkeSa[];
   /** The one that new requests go out on. */
   ike: IkeSa | undefined;
+  /** The answer to IKE_SA_INIT that counted, without marker. */
+  message2: Uint8Array | undefined;
   children: readonly Child[];
   readonly queue: (() => void)[];
   readonly outbox: Datagram[];
@@ -188,6 +192,7 @@ export function newCore(o: Settings): Core {
     sas: new Map(),
     ended: [],
     ike: undefined,
+    message2: undefined,
     children: [],
     queue: [],
     outbox: [],
@@ -228,6 +233,8 @@ export function addSa(core: Core, { SPIi, SPIr, initiator, suite, keys }: Fresh,
       opener: crypt.opener(back.encr, back.integ),
       random: core.o.random,
       counter: 0,
+      ivs: new Map(),
+      repeatedIv: false,
     },
     requests: new Reassembly(),
     responses: new Reassembly(),
@@ -235,6 +242,7 @@ export function addSa(core: Core, { SPIi, SPIr, initiator, suite, keys }: Fresh,
     expected: 0,
     pending: undefined,
     answered: undefined,
+    heard: [],
     standing: 'live',
   };
   core.sas.set(sa.own, sa);
@@ -277,6 +285,7 @@ export function repeat(core: Core, flight: Flight): boolean {
 /** Sends a request of ours; the SA has none in flight. */
 export function request(core: Core, sa: IkeSa, exchange: number, payloads: readonly Payload[], purpose: Purpose): void {
   const messageId = sa.nextId;
+  sa.heard = [];
   sa.nextId += 1;
   const datagrams = sealed(core, sa, exchange, messageId, payloads, false);
   sa.pending = { flight: fly(core, exchange, messageId, datagrams), purpose, rival: undefined };
@@ -296,10 +305,11 @@ function sealed(core: Core, sa: IkeSa, exchange: number, messageId: number, payl
   return seal(sa.channel, envelope, payloads, room, core.impairer.strike(exchange));
 }
 
-/** Runs when the IKE SA is free: now, or behind what waits already. */
-export function whenFree(core: Core, work: () => void): void {
+/** Runs when the IKE SA is free: now, or behind what waits already; what must follow at once goes in front. */
+export function whenFree(core: Core, work: () => void, atOnce = false): void {
   if (core.queue.length >= MOST) throw new RangeError('too many requests wait already');
-  core.queue.push(work);
+  if (atOnce) core.queue.unshift(work);
+  else core.queue.push(work);
   runQueue(core);
 }
 

@@ -153,15 +153,16 @@ export const groupsOf = (offer: Offer): readonly number[] => [
 export const mayTry = (offer: Offer, ke: Ke, group: number): boolean =>
   group !== ke.group && !ke.tried.includes(group) && groupsOf(offer).includes(group);
 
-/** Deletes children by their inbound SPIs, also one that only the gateway may have; waits for its turn. */
-export function deleteChildren(core: Core, spis: readonly number[]): void {
-  whenFree(core, () => {
+/** Deletes children by their inbound SPIs, also one that only the gateway may have; in front of what waits, or behind it. */
+export function deleteChildren(core: Core, spis: readonly number[], atOnce = true): void {
+  const work = () => {
     if (core.ike === undefined) return;
     const children = core.children.filter((c) => spis.includes(c.spiIn) && c.state !== 'deleting');
     for (const child of children) child.state = 'deleting';
     const D: Payload = { kind: 'D', protocol: Protocol.ESP, spiSize: 4, spis: spis.map(u32) };
     request(core, core.ike, Exchange.INFORMATIONAL, [D], { kind: 'delete-child', children });
-  });
+  };
+  whenFree(core, work, atOnce);
 }
 
 /** §1.4.1: the gateway names its halves of the pairs, those that it was not deleting itself. */

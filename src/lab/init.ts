@@ -199,7 +199,8 @@ function judgeAnswer(
   const childless = o.childless && notifyOf(payloads, 'CHILDLESS_IKEV2_SUPPORTED') !== undefined;
   const offer = childless ? undefined : offerChild(core, o, []);
   const hashes = notifyOf(payloads, 'SIGNATURE_HASH_ALGORITHMS')?.data;
-  beginAuth(core, sa, { message1: stage.message1, message2: octets.slice(), ...nonces, hashes, offer });
+  core.message2 = octets.slice();
+  beginAuth(core, sa, { message1: stage.message1, message2: core.message2, ...nonces, hashes, offer });
 }
 
 /** What both must say, or neither. */

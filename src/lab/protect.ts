@@ -12,6 +12,7 @@ import {
   encodePayloads,
   frame,
   type Header,
+  hex,
   limits,
   Malformed,
   type Payload,
@@ -27,6 +28,10 @@ export type Channel = {
   readonly random: (n: number) => Uint8Array;
   /** Number of the next AEAD nonce. */
   counter: number;
+  /** IVs of the peer's last messages, each with the ICV that it went with. */
+  readonly ivs: Map<string, string>;
+  /** The peer has used an IV for two messages: with a counter mode that gives the key away. */
+  repeatedIv: boolean;
 };
 
 /** Octets of an IKE message that fit a datagram of this many, IP and UDP headers and the non-ESP marker taken off. */
@@ -165,13 +170,13 @@ export function open(channel: Channel, octets: Uint8Array, header: Header, parts
     const { sealed, payloads: clear } = decodeMessage(octets, header);
     if (sealed === undefined) return { kind: 'drop', why: 'not protected' };
     if (sealed.kind === 'SK') {
-      const inner = unpadded(channel.opener.open(octets, sealed.body));
+      const inner = unpadded(openAt(channel, octets, sealed.body));
       return typeof inner === 'string' ? refused(inner) : inside(sealed.first, inner, clear);
     }
     const fragment = { number: sealed.fragment, total: sealed.fragments };
     if (parts === undefined) return { kind: 'drop', why: 'fragment without agreement' };
     if (!parts.wants(header.messageId, fragment)) return { kind: 'drop', why: 'fragment once more' };
-    const inner = unpadded(channel.opener.open(octets, sealed.body));
+    const inner = unpadded(openAt(channel, octets, sealed.body));
     if (typeof inner === 'string') return refused(inner);
     const whole = parts.add(header.messageId, fragment, sealed.first, clear, inner);
     if (whole === undefined) return { kind: 'fragment', first: fragment.number === 1 };
@@ -181,6 +186,20 @@ export function open(channel: Channel, octets: Uint8Array, header: Header, parts
     throw error;
   }
 }
+
+function openAt(channel: Channel, octets: Uint8Array, body: number): Uint8Array | undefined {
+  const plaintext = channel.opener.open(octets, body);
+  if (plaintext === undefined) return undefined;
+  const iv = hex(octets.subarray(body, body + channel.cipher.ivOctets));
+  const icv = hex(octets.subarray(octets.length - channel.cipher.icvOctets));
+  const before = channel.ivs.get(iv);
+  if (before !== undefined && before !== icv) channel.repeatedIv = true;
+  channel.ivs.set(iv, icv);
+  const oldest = channel.ivs.size > MOST_IVS ? channel.ivs.keys().next().value : undefined;
+  if (oldest !== undefined) channel.ivs.delete(oldest);
+  return plaintext;
+}
+const MOST_IVS = 256;
 
 const NOT_AUTHENTIC = 'integrity check failed';
 
