@@ -52,7 +52,10 @@ describe.each([
     const play = scene({ config: () => eapGateway({ nattraversal: setting, 'childless-ike': 'enable' }) });
 
     it('gets in', async () => {
-      const charon = await play.charon({ swanctl: eapClient({ connection: { childless: 'force' } }), dataPlane: false });
+      const charon = await play.charon({
+        swanctl: eapClient({ connection: { childless: 'force', mobike: false } }),
+        dataPlane: false,
+      });
       const initiated = await charon.initiateIke('vpn');
       expect(initiated.code, initiated.stdout).toBe(0);
       const [sa] = await charon.sas();

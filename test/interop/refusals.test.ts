@@ -38,13 +38,13 @@ interop('wrong secrets', () => {
       await play.gateway.tells('negotiation-failed', { reason: 'peer-refused-us' });
     });
 
-    it('the wrong password is EAP-Failure', async () => {
+    it('the wrong password is an MSCHAPv2 failure, and the cause is named', async () => {
       const charon = await play.charon({
         swanctl: { connections: connection('vpn', { shape: 'psk-eap' }), secrets: clientSecrets({ alice: 'looking-glass' }) },
       });
       expect((await charon.initiate('vpn')).code).not.toBe(0);
       expect(await charon.log()).toMatch(/EAP-MS-CHAPv2 failed with error ERROR_AUTHENTICATION_FAILURE/);
-      expect(await charon.log()).toMatch(/received EAP_FAILURE|EAP method EAP_MSCHAPV2 failed/);
+      expect(await charon.log()).toContain('EAP_MSCHAPV2 method failed');
       expectInOrder(play.debug(), [/EAP user "alice"/, /FNBAM_DENIED/, /EAP failed for user "alice"/]);
       await play.gateway.tells('negotiation-failed', { reason: 'eap-failed', user: 'alice' });
     });
