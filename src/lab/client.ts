@@ -14,7 +14,6 @@ import {
   Exchange,
   equal,
   type Header,
-  limits,
   Malformed,
   NO_SPI,
   type Payload,
@@ -254,7 +253,7 @@ export class LabClient {
     if (header.exchange !== pending.flight.exchange) return drop(core, `exchange ${header.exchange} in an answer`);
     const opened = open(sa.channel, octets, header, core.fragments ? sa.responses : undefined);
     if (opened.kind === 'drop') return drop(core, opened.why);
-    sa.heard = [...sa.heard, octets.slice()].slice(-limits.fragments);
+    if (sa.heard.push({ messageId: header.messageId, octets: octets.slice() }) > MOST_HEARD) sa.heard.shift();
     this.#judgeIv(sa);
     if (opened.kind === 'fragment') return;
     sa.pending = undefined;
@@ -267,9 +266,10 @@ export class LabClient {
   /** §2.1: an answer that is said again must be the same, octet by octet. */
   #late(sa: IkeSa, octets: Uint8Array, header: Header): void {
     const core = this.#core;
-    if (header.messageId !== sa.nextId - 1 || sa.pending !== undefined) return drop(core, 'no answer to anything open');
+    const before = sa.heard.filter((h) => h.messageId === header.messageId);
+    if (before.length === 0) return drop(core, 'no answer to anything open');
     const authentic = open(sa.channel, octets, header, new Reassembly()).kind !== 'drop';
-    if (authentic && !sa.heard.some((h) => equal(h, octets))) violation(core, 'another answer to the same request (§2.1)');
+    if (authentic && !before.some((h) => equal(h.octets, octets))) violation(core, 'another answer to the same request (§2.1)');
     drop(core, 'an answer once more');
   }
 
@@ -353,6 +353,7 @@ export class LabClient {
 }
 
 const SPIS = 16;
+const MOST_HEARD = 32;
 
 /** §2.21.3: INVALID_SYNTAX and AUTHENTICATION_FAILED end the IKE SA on both ends. */
 function endsAll(core: Core, payloads: readonly Payload[]): boolean {

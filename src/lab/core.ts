@@ -78,8 +78,8 @@ export type IkeSa = {
   expected: number;
   pending: Pending | undefined;
   answered: { readonly messageId: number; readonly datagrams: readonly Uint8Array[] } | undefined;
-  /** The answer to our last request, datagram by datagram: said once more, it must be the same. */
-  heard: readonly Uint8Array[];
+  /** The last answers to our requests, datagram by datagram: said once more, they must be the same. */
+  readonly heard: { readonly messageId: number; readonly octets: Uint8Array }[];
   /** replaced: another one took over, its Delete is still to come. */
   standing: 'live' | 'replaced' | 'deleting';
 };
@@ -285,7 +285,6 @@ export function repeat(core: Core, flight: Flight): boolean {
 /** Sends a request of ours; the SA has none in flight. */
 export function request(core: Core, sa: IkeSa, exchange: number, payloads: readonly Payload[], purpose: Purpose): void {
   const messageId = sa.nextId;
-  sa.heard = [];
   sa.nextId += 1;
   const datagrams = sealed(core, sa, exchange, messageId, payloads, false);
   sa.pending = { flight: fly(core, exchange, messageId, datagrams), purpose, rival: undefined };
