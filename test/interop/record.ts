@@ -36,7 +36,7 @@ async function sessions(): Promise<readonly Session[]> {
   const root = await authority({ cn: 'Lab Root', key: 'rsa-2048' });
   const middle = await root.intermediate({ cn: 'Lab Intermediate', key: 'rsa-2048' });
   const gw = await middle.issue({ cn: 'vpn.lab.test', key: 'rsa-2048', names: ['vpn.lab.test'], usage: 'serverAuth' });
-  const alice = await root.issue({ cn: 'alice', key: 'rsa-2048', names: ['alice@lab.test'], usage: 'clientAuth' });
+  const alice = await middle.issue({ cn: 'alice', key: 'rsa-2048', names: ['alice@lab.test'], usage: 'clientAuth' });
   const authorities = { CA_Cert_1: root, CA_Cert_2: middle };
   const leave = async (charon: Charon) => void (await charon.terminate('vpn'));
   return [
@@ -95,7 +95,7 @@ async function sessions(): Promise<readonly Session[]> {
           connections: connection('vpn', { shape: 'certificate', own: alice, ike: 'aes256gcm16-prfsha512-ecp521' }),
           secrets: {},
         },
-        files: clientFiles({ own: alice, authorities: [root] }),
+        files: clientFiles({ own: alice, authorities: [root, middle] }),
         charon: { fragment_size: 600 },
       },
       play: leave,

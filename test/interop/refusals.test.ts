@@ -46,7 +46,7 @@ interop('wrong secrets', () => {
       expect(await charon.log()).toMatch(/EAP-MS-CHAPv2 failed with error ERROR_AUTHENTICATION_FAILURE/);
       expect(await charon.log()).toContain('EAP_MSCHAPV2 method failed');
       expectInOrder(play.debug(), [/EAP user "alice"/, /FNBAM_DENIED/, /EAP failed for user "alice"/]);
-      await play.gateway.tells('negotiation-failed', { reason: 'eap-failed', user: 'alice' });
+      expect((await play.gateway.tells('negotiation-failed', { reason: 'eap-failed' })).msg).toContain('alice');
     });
 
     it('an unknown user gets the same words as a wrong password', async () => {
