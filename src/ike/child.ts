@@ -52,16 +52,19 @@ export function makeChild(request: ChildRequest, env: Env): ChildOutcome {
   const modeCfg = profile.modeCfg?.assign === true;
   let matched: Phase2 | undefined;
   let invalidKe: number | undefined;
-  for (const phase2 of profile.phase2) {
-    if (request.old !== undefined && request.old.phase2.name !== phase2.name) continue;
-    const where = { child: number, phase2: phase2.name };
-    env.say(where, phrases.comparing);
-    const narrowed = narrow(request, [phase2], assigned, {
-      modeCfg,
-      allowClientSelector: profile.modeCfg?.allowClientSelector === true,
-    });
-    if (narrowed === undefined) continue;
+  const options = { modeCfg, allowClientSelector: profile.modeCfg?.allowClientSelector === true };
+  const { old } = request;
+  let left = old === undefined ? profile.phase2 : profile.phase2.filter(({ name }) => name === old.phase2.name);
+  env.say({ child: number }, phrases.comparing);
+  for (;;) {
+    // The best fit of selectors goes first (§2.9); one whose proposals do not fit makes room for the next best.
+    const narrowed = narrow(request, left, assigned, options);
+    if (narrowed === undefined) break;
+    const { phase2 } = narrowed;
+    left = left.filter((p) => p !== phase2);
     matched ??= phase2;
+    const where = { child: number, phase2: phase2.name };
+    env.say(where, phrases.matchedByRule, narrowed.rfcRule);
     env.say(where, phrases.phase2Matched, narrowed.rule);
     if (modeCfg) for (const ts of narrowed.TSi) env.say(where, phrases.overridden, selectorText(ts));
     sayOffer(env, where, request.proposals, 'ESP');
@@ -87,11 +90,12 @@ function finish(
   request: ChildRequest,
   phase2: Phase2,
   choice: ChildChoice,
-  narrowed: { readonly TSi: readonly TrafficSelector[]; readonly TSr: readonly TrafficSelector[] },
+  narrowed: { readonly TSi: readonly TrafficSelector[]; readonly TSr: readonly TrafficSelector[]; readonly additional: boolean },
   number: number,
   env: Env,
 ): ChildOutcome {
   const { basis, ke } = request;
+  const { TSi, TSr } = narrowed;
   const where = { child: number, phase2: phase2.name };
   sayChildChoice(env, where, choice, phase2);
   const exchanged = agree(choice.group, ke, env);
@@ -101,9 +105,9 @@ function finish(
   }
   const spiIn = env.espSpi();
   const suite = env.espSuite(choice);
-  const child = childSa({ number, spiIn, spiOut: choice.spi, phase2, suite, ...narrowed }, env);
+  const child = childSa({ number, spiIn, spiOut: choice.spi, phase2, suite, TSi, TSr }, env);
   env.say(where, phrases.acceptedProposal);
-  saySelectors(env, where, narrowed.TSi, narrowed.TSr);
+  saySelectors(env, where, TSi, TSr);
   env.say(where, phrases.dialup);
   const made = childKeys(basis, choice, request, exchanged?.shared);
   const material = { encrIn: made.encrI, integIn: made.integI, encrOut: made.encrR, integOut: made.integR };
@@ -114,8 +118,9 @@ function finish(
     payloads: [
       { kind: 'SA', proposals: [{ ...choice.proposal, spi: spiOctets4(spiIn) }] },
       ...(exchanged === undefined ? [] : [{ kind: 'KE', group: exchanged.group, data: exchanged.publicValue } as const]),
-      { kind: 'TSi', selectors: narrowed.TSi },
-      { kind: 'TSr', selectors: narrowed.TSr },
+      { kind: 'TSi', selectors: TSi },
+      { kind: 'TSr', selectors: TSr },
+      ...(narrowed.additional ? [notify('ADDITIONAL_TS_POSSIBLE')] : []), // §2.9
     ],
   };
 }

@@ -39,9 +39,8 @@ export const rekeyIke = exchange({
       env.say('sa', phrases.invalidKe, msg.KE.group, choice.group);
       return { kind: 'reply', to: sa, payloads: [notify('INVALID_KE_PAYLOAD', choice.group)] };
     }
-    const offered = msg.SA.proposals.find((p) => p.number === choice.proposal.number)?.spi;
-    if (offered === undefined || offered.length !== 8 || offered.every((o) => o === 0))
-      return refuse('syntax', 'IKE SA rekey without an SPI of 8 octets');
+    const offered = choice.offered.spi;
+    if (offered.length !== 8 || offered.every((o) => o === 0)) return refuse('syntax', 'IKE SA rekey without an SPI of 8 octets');
     const group = groupOf(choice.group);
     if (group === undefined) throw new RangeError(`group ${choice.group} was chosen and is not there`); // a fault
     const pair = env.keyPair(group);

@@ -8,6 +8,7 @@ export const preparingCreateChild = (): Phrase => line`responder preparing CREAT
 export const peerProposal = (): Phrase => line`peer proposal:`;
 export const selector = (side: 'TSi' | 'TSr', index: number, text: string): Phrase => line`${side}_${index} ${text}`;
 export const comparing = (): Phrase => line`comparing selectors`;
+export const matchedByRule = (rule: number): Phrase => line`matched by rfc-rule-${rule}`;
 export const phase2Matched = (how: string): Phrase => line`phase2 matched by ${how}`;
 export const selectorsFailed = (): Phrase => line`failed to match peer selectors`;
 export const selectorsUnacceptable = (): Phrase => line`traffic selectors unacceptable`;
