@@ -15,7 +15,7 @@ import { phase1 } from './schemaPhase1.ts';
 import { systemGlobal, systemSettings } from './schemaSystem.ts';
 import { fctems } from './schemaUser.ts';
 import { tellStatuses } from './statuses.ts';
-import { type Entry, get, isSet } from './table.ts';
+import { type Entry, get } from './table.ts';
 
 /** What clients are told in APPLICATION_VERSION. */
 export const VERSION = 'Postern v0.1.0';
@@ -84,7 +84,7 @@ function systemOf(store: Store): Config['system'] {
     hostname: get(singleOf(store, systemGlobal), 'hostname'),
     version: VERSION,
     ikePort: get(settings, 'ike-port'),
-    nattPort: isSet(own, 'natt-port') ? get(own, 'natt-port') : get(settings, 'ike-natt-port'),
+    nattPort: get(own, 'natt-port') || get(settings, 'ike-natt-port'),
   };
 }
 

@@ -6,7 +6,7 @@ import { entryAt } from './interpret.ts';
 import type { EapMethod, LocalAuth, PeerMatch, PeerRule, Profile, RemoteAuth } from './model.ts';
 import { userPeer, userPeerGroup } from './schemaUser.ts';
 import { shown } from './setting.ts';
-import { get, isSet, placeOf } from './table.ts';
+import { get, isGarbled, isSet, placeOf } from './table.ts';
 
 export type Authentication = Pick<Profile, 'localAuth' | 'remoteAuth' | 'peer' | 'localId'>;
 
@@ -27,7 +27,7 @@ function localAuthOf(entry: Phase1Entry, context: Context): LocalAuth | undefine
     return key === undefined ? undefined : { kind: 'psk', psk: key };
   }
   const names = get(entry, 'certificate');
-  if (names.length === 0)
+  if (names.length === 0 && !isGarbled(entry, 'certificate'))
     context.findings.error(
       'missing',
       placeOf(entry, 'authmethod'),
@@ -57,7 +57,8 @@ const MIN_PSK = 6;
 
 function pskOf(entry: Phase1Entry, word: 'psksecret' | 'psksecret-remote', { findings }: Context): Secret | undefined {
   const value = get(entry, word);
-  if (value.kind === 'none') findings.error('missing', entry.key, `${quoted(entry)} has no pre-shared key: set psksecret "..."`);
+  if (value.kind === 'none' && !isGarbled(entry, word))
+    findings.error('missing', entry.key, `${quoted(entry)} has no pre-shared key: set psksecret "..."`);
   if (value.kind !== 'clear') return undefined; // ENC has been told
   if (value.value.length < MIN_PSK)
     findings.warn(
@@ -91,7 +92,7 @@ function eapOf(entry: Phase1Entry, { findings, users, policyGroups, eap }: Conte
       `${quoted(entry)} has authusrgrp, and its firewall policies name groups (${ofPolicies.join(', ')}): authusrgrp goes first, the others are not asked`,
     );
   const groups = named === '' ? ofPolicies : [named];
-  if (groups.length === 0)
+  if (groups.length === 0 && !isGarbled(entry, 'authusrgrp'))
     findings.error(
       'missing',
       placeOf(entry, 'eap'),
@@ -131,6 +132,7 @@ function peerOf(entry: Phase1Entry, context: Context, remote: RemoteAuth['kind']
   const type = get(entry, 'peertype');
   const need = (word: 'peerid' | 'usrgrp' | 'peer' | 'peergrp'): string | undefined => {
     if (get(entry, word) !== '') return get(entry, word);
+    if (isGarbled(entry, word)) return undefined;
     context.findings.error(
       'missing',
       placeOf(entry, 'peertype'),

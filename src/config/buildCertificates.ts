@@ -7,7 +7,7 @@ import type { LocalCertificate } from './model.ts';
 import { certificateCa, certificateLocal } from './schemaUser.ts';
 import { shown } from './setting.ts';
 import { tellEncrypted } from './statuses.ts';
-import { type Entry, get, isSet, placeOf } from './table.ts';
+import { type Entry, get, isGarbled, isSet, placeOf } from './table.ts';
 
 export type Certificates = {
   /** A named one of ours; undefined has been told. Every name is read once. */
@@ -53,11 +53,12 @@ type Local = Entry<(typeof certificateLocal)['words']>;
 
 function readAuthority(entry: Entry<(typeof certificateCa)['words']>, findings: Findings): readonly Certificate[] {
   if (!isSet(entry, 'ca')) {
-    findings.error(
-      'missing',
-      entry.key,
-      `the authority ${shown(entry.key.text)} has no certificate: set ca "-----BEGIN CERTIFICATE-----…"`,
-    );
+    if (!isGarbled(entry, 'ca'))
+      findings.error(
+        'missing',
+        entry.key,
+        `the authority ${shown(entry.key.text)} has no certificate: set ca "-----BEGIN CERTIFICATE-----…"`,
+      );
     return [];
   }
   return attempt(() => readPem(get(entry, 'ca')), findings, placeOf(entry, 'ca'), entry) ?? [];
@@ -66,7 +67,7 @@ function readAuthority(entry: Entry<(typeof certificateCa)['words']>, findings: 
 function readLocal(entry: Local, authorities: readonly Certificate[], findings: Findings): LocalCertificate | undefined {
   tellEncrypted(entry, findings);
   const name = entry.key.text;
-  if (!isSet(entry, 'certificate'))
+  if (!isSet(entry, 'certificate') && !isGarbled(entry, 'certificate'))
     findings.error(
       'missing',
       entry.key,
@@ -92,7 +93,7 @@ function readLocal(entry: Local, authorities: readonly Certificate[], findings: 
 function readKey(entry: Local, findings: Findings): PrivateKey | undefined {
   const pem = get(entry, 'private-key');
   const opens = get(entry, 'password');
-  if (pem.kind === 'none')
+  if (pem.kind === 'none' && !isGarbled(entry, 'private-key'))
     findings.error(
       'missing',
       entry.key,

@@ -8,7 +8,7 @@ import type { ModeCfg, Pool, Prefix, Profile, Range } from './model.ts';
 import { excludeRange4, excludeRange6 } from './schemaPhase1.ts';
 import { systemDns } from './schemaSystem.ts';
 import { shown } from './setting.ts';
-import { get, inner, isSet, placeOf } from './table.ts';
+import { get, inner, isGarbled, isSet, placeOf } from './table.ts';
 
 /** Addresses that one pool may have; a lease table of this size is still small. */
 const MAX_POOL = 1n << 20n;
@@ -89,13 +89,13 @@ function rangeOf(entry: Phase1Entry, family: Family, { findings }: Context, know
   const [first, last] = family === 4 ? (['ipv4-start-ip', 'ipv4-end-ip'] as const) : (['ipv6-start-ip', 'ipv6-end-ip'] as const);
   const range = { start: get(entry, first), end: get(entry, last) };
   if (isZero(range.start) && isZero(range.end)) {
-    known.told ||= entry.given.has(first) || entry.given.has(last);
+    known.told ||= isGarbled(entry, first) || isGarbled(entry, last);
     return undefined;
   }
   known.told = true;
   if (isZero(range.start) || isZero(range.end)) {
     const [has, lacks] = isZero(range.start) ? [last, first] : [first, last];
-    if (entry.given.get(lacks)?.ok !== false)
+    if (!isGarbled(entry, lacks))
       findings.error('missing', placeOf(entry, has), `${quoted(entry)} has ${has} and no ${lacks}: set both`);
     return undefined;
   }
@@ -113,8 +113,8 @@ function rangeOf(entry: Phase1Entry, family: Family, { findings }: Context, know
 function namedRanges(entry: Phase1Entry, family: Family, context: Context, known: Told): readonly Range[] | undefined {
   const word = family === 4 ? 'ipv4-name' : 'ipv6-name';
   const name = get(entry, word);
+  known.told ||= name !== '' || isGarbled(entry, word);
   if (name === '') return undefined;
-  known.told = true;
   const purpose = `${word} of ${entry.key.text}`;
   const found = resolve(context, name, family, placeOf(entry, word), purpose);
   if (found === undefined) return undefined;

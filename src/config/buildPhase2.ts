@@ -7,7 +7,7 @@ import { entriesOf, type Store } from './interpret.ts';
 import type { Phase2, Range, SelectorRange } from './model.ts';
 import { phase2 } from './schemaPhase2.ts';
 import { shown } from './setting.ts';
-import { type Entry, get, placeOf } from './table.ts';
+import { type Entry, get, isGarbled, placeOf } from './table.ts';
 
 type Phase2Entry = Entry<(typeof phase2)['words']>;
 type Place = ReturnType<typeof placeOf>;
@@ -21,6 +21,7 @@ export function phase2sByPhase1(
   const out = new Map<string, Phase2Entry[]>();
   for (const entry of entriesOf(store, phase2)) {
     const name = get(entry, 'phase1name');
+    if (name === '' && isGarbled(entry, 'phase1name')) continue;
     if (name === '')
       findings.error(
         'missing',
@@ -140,6 +141,7 @@ function named(
   context: { readonly store: Store; readonly findings: Findings },
 ): readonly Range[] | undefined {
   const name = get(entry, word);
+  if (name === '' && isGarbled(entry, word)) return undefined;
   if (name === '') {
     context.findings.error(
       'missing',

@@ -11,7 +11,7 @@ import type { phase2 } from './schemaPhase2.ts';
 import { interfaceIpv6, secondaryIp, systemInterface } from './schemaSystem.ts';
 import { shown } from './setting.ts';
 import { tellEncrypted } from './statuses.ts';
-import { type Entry, get, inner, isSet, placeOf } from './table.ts';
+import { type Entry, get, inner, isGarbled, isSet, placeOf } from './table.ts';
 
 /** Why this phase 1 does not become a profile; undefined when it does. Told as a warning: a backup may hold other tunnels. */
 export function leftOut(entry: Phase1Entry, { findings }: Pick<Context, 'findings'>): boolean {
@@ -102,7 +102,7 @@ function placesOf(entry: Phase1Entry, { store, findings }: Context): Places {
   const localGw = isZero(gateway) ? undefined : addressText(gateway);
   const name = get(entry, 'interface');
   const found = entryAt(store, systemInterface, name);
-  if (name === '')
+  if (name === '' && !isGarbled(entry, 'interface'))
     findings.warn(
       'missing',
       entry.key,
@@ -167,7 +167,7 @@ function matchOf(entry: Phase1Entry, context: Context): GatewayMatch {
     case 'geography':
       return geography(get(entry, 'remote-gw-country'), place, entry, context);
     case 'ztna':
-      if (tags.length === 0 && entry.given.get('remote-gw-ztna-tags')?.ok !== false)
+      if (tags.length === 0 && !isGarbled(entry, 'remote-gw-ztna-tags'))
         findings.error(
           'missing',
           place,

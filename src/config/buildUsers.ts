@@ -6,7 +6,7 @@ import type { UserGroup, Users } from './model.ts';
 import { userGroup, userLocal } from './schemaUser.ts';
 import { shown } from './setting.ts';
 import { tellEncrypted } from './statuses.ts';
-import { type Entry, get, placeOf } from './table.ts';
+import { type Entry, get, isGarbled, placeOf } from './table.ts';
 
 const SERVERS = ['user ldap', 'user radius', 'user tacacs+', 'user saml', 'user fsso', 'user pop3', 'user krb-keytab'];
 
@@ -60,7 +60,8 @@ function passwordOf(entry: Entry<(typeof userLocal)['words']>, findings: Finding
     return undefined;
   }
   const password = get(entry, 'passwd');
-  if (password.kind === 'none') findings.error('missing', entry.key, `the user ${name} has no password: set passwd "..."`);
+  if (password.kind === 'none' && !isGarbled(entry, 'passwd'))
+    findings.error('missing', entry.key, `the user ${name} has no password: set passwd "..."`);
   return password.kind === 'clear' && get(entry, 'status') ? password.value : undefined;
 }
 

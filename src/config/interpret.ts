@@ -224,14 +224,15 @@ class Reader {
     draft.given.set(keyword.text, givenOf(keyword, values, known));
   }
 
-  #misfit({ at, message, suggestion }: Misfit, keyword: Word, values: readonly Word[], { secret, allowed }: Kind<unknown>): void {
+  #misfit(first: Misfit, keyword: Word, values: readonly Word[], { secret, allowed }: Kind<unknown>): void {
     const placeholder = secret ? undefined : values.find(({ text }) => /^[<{]/.test(text));
-    if (placeholder === undefined)
-      this.#findings.error('value', secret ? keyword : (values[at] ?? keyword), `${keyword.text}: ${message}`, suggestion);
-    else {
+    if (placeholder !== undefined) {
       const hint = `${shown(placeholder.text)} is a placeholder of a manual: put a value in its place, ${allowed}`;
       this.#findings.error('value', placeholder, `${keyword.text}: ${hint}`);
+      return;
     }
+    for (const { at, message, suggestion } of [first, ...(first.more ?? [])])
+      this.#findings.error('value', secret ? keyword : (values[at] ?? keyword), `${keyword.text}: ${message}`, suggestion);
   }
 
   #unknownWord(keyword: Word, { path, words, idle, blocks, idleBlocks }: Table): void {

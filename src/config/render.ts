@@ -7,13 +7,12 @@
  *         |         ^^^^^^^
  *         = did you mean 'dhgrp'?
  */
-import { lex, spell, type Word } from './lexer.ts';
+import { lex, type Word } from './lexer.ts';
 import type { Finding } from './model.ts';
 import { nearest } from './nearest.ts';
 import { openWords, secretWords } from './schema.ts';
-import { normalize, printable } from './syntax.ts';
+import { commandMeant, normalize } from './syntax.ts';
 
-const COMMANDS = ['config', 'edit', 'set', 'append', 'unset', 'next', 'end'];
 const MASK = '********';
 const SECRETISH = /pass|secret|psk|key|pwd|token|credential|community/i;
 const MAX_WIDTH = 160;
@@ -26,20 +25,21 @@ export const renderFinding = (finding: Finding, file: string, text: string): str
 
 /** All of them, with the text read once. */
 export function renderFindings(findings: readonly Finding[], file: string, text: string): string {
-  const lines = new Map<number, readonly [Word, ...Word[]]>();
-  for (const one of lex(normalize(text)).lines) if (one.kind === 'words') lines.set(one.words[0].line, one.words);
-  return findings.map((finding) => renderOne(finding, file, lines.get(finding.line))).join('\n');
+  const clean = normalize(text);
+  const raw = clean.split('\n');
+  const words = new Map<number, readonly [Word, ...Word[]]>();
+  for (const one of lex(clean).lines) if (one.kind === 'words') words.set(one.words[0].line, one.words);
+  return findings
+    .map((finding) => renderOne(finding, file, sourceLine(raw[finding.line - 1] ?? '', words.get(finding.line), finding)))
+    .join('\n');
 }
 
-function renderOne(
-  { level, line, column, message, suggestion }: Finding,
-  file: string,
-  words: readonly [Word, ...Word[]] | undefined,
-): string {
+type Source = { readonly text: string; readonly at: number; readonly length: number };
+
+function renderOne({ level, line, column, message, suggestion }: Finding, file: string, source: Source | undefined): string {
   const out = [`${file}:${line}:${column}: ${level}: ${message}`];
   const number = String(line).padStart(5);
   const gutter = ' '.repeat(number.length);
-  const source = words === undefined ? undefined : sourceLine(words, line, column);
   if (source !== undefined) {
     out.push(`${number} | ${source.text}`);
     out.push(`${gutter} | ${' '.repeat(source.at)}${'^'.repeat(source.length)}`);
@@ -48,33 +48,28 @@ function renderOne(
   return out.join('\n');
 }
 
-type Source = { readonly text: string; readonly at: number; readonly length: number };
-
 /** The line as it may be shown, and where the caret goes; nothing of a line that begins with no command. */
-function sourceLine(words: readonly [Word, ...Word[]], line: number, column: number): Source | undefined {
+function sourceLine(raw: string, words: readonly [Word, ...Word[]] | undefined, { column }: Finding): Source | undefined {
+  if (words === undefined) return undefined; // within a text of several lines, or beyond the end
   const [command] = words;
-  const known = command.quoted ? undefined : COMMANDS.includes(command.text) ? command.text : nearest(command.text, COMMANDS);
+  const known = commandMeant(command);
   if (known === undefined) return undefined;
-  let out = ' '.repeat(Math.min(command.column - 1, 40));
-  let caret = { at: out.length, length: 1 };
-  for (const { word, text: shown } of masked(words, known)) {
-    if (word !== command) out += ' ';
-    if (word.line === line && word.column <= column) caret = { at: out.length, length: Math.max(1, shown.length) };
-    out += shown;
-  }
-  if (out.length <= MAX_WIDTH) return { text: out, ...caret };
-  const at = Math.min(caret.at, MAX_WIDTH - 3);
-  return { text: `${out.slice(0, MAX_WIDTH - 3)}...`, at, length: Math.min(caret.length, MAX_WIDTH - at) };
+  const hidden = known === 'set' || known === 'append' || known === 'unset' ? firstHidden(words) : undefined;
+  const open = hidden === undefined ? raw.trimEnd() : `${raw.slice(0, hidden.column - 1)}${MASK}`;
+  const text = open.replace(/\p{Cc}/gu, ' ');
+  const next = words.find((word) => word.column > column && word.line === command.line);
+  const at = Math.min(column - 1, hidden === undefined ? text.length : hidden.column - 1);
+  const end = text.slice(at, next === undefined ? undefined : next.column - 1).trimEnd().length;
+  if (text.length <= MAX_WIDTH) return { text, at, length: Math.max(1, end) };
+  if (at < MAX_WIDTH - 3)
+    return { text: `${text.slice(0, MAX_WIDTH - 3)}...`, at, length: Math.max(1, Math.min(end, MAX_WIDTH - at)) };
+  return { text: `...${text.slice(at, at + MAX_WIDTH - 6)}`, at: 3, length: Math.max(1, Math.min(end, MAX_WIDTH - 6)) };
 }
 
-/** The word itself may be seen; what comes after it may not. */
-function masked(words: readonly Word[], command: string): readonly { readonly word: Word; readonly text: string }[] {
-  let secret = false;
-  return words.map((word, i) => {
-    const text = secret ? MASK : printable(spell(word));
-    if (i > 0 && (command === 'set' || command === 'append' || command === 'unset')) secret ||= isSecret(word.text);
-    return { word, text };
-  });
+/** The first word that may not be seen: the one after a word that holds a secret. */
+function firstHidden(words: readonly Word[]): Word | undefined {
+  const secret = words.findIndex((word, i) => i > 0 && isSecret(word.text));
+  return secret === -1 ? undefined : words[secret + 1];
 }
 
 function isSecret(text: string): boolean {

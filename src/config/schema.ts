@@ -12,7 +12,7 @@ export const posternSettings = table({
   help: 'what FortiOS has no words for',
   key: 'none',
   words: {
-    'natt-port': served(integer(1, 65535, 4500), 'UDP port of NAT traversal; goes before ike-natt-port of system settings'),
+    'natt-port': served(integer(1, 65535, 0, [0]), 'UDP port of NAT traversal; 0: the ike-natt-port of system settings'),
     'half-open-cookie-threshold': served(
       integer(0, 1000000, 30),
       'half-open IKE SAs from which on a new client must return a cookie; 0 is always',

@@ -9,7 +9,14 @@ import { printable } from './syntax.ts';
 
 /** A value with its spelling in canonical words, or what is wrong; `at` is the index of the word at fault. */
 export type Reading<V> = { readonly ok: true; readonly value: V; readonly canonical: readonly string[] } | Misfit;
-export type Misfit = { readonly ok: false; readonly at: number; readonly message: string; readonly suggestion?: string };
+export type Misfit = {
+  readonly ok: false;
+  readonly at: number;
+  readonly message: string;
+  readonly suggestion?: string;
+  /** Of a list: its further words that do not fit. */
+  readonly more?: readonly Misfit[];
+};
 
 export type Kind<V> = {
   /** For the reference: 'option', 'integer', … */
@@ -188,12 +195,14 @@ export function listOf<V>(
     ...{ kind, allowed, fallback, fallbackWords, quoted, secret: false, many: true },
     read(words) {
       const values = new Map<string, V>();
+      const misfits: Misfit[] = [];
       for (const [at, word] of words.entries()) {
         const reading = readOne(word);
-        if (!reading.ok) return { ...reading, at };
-        const [spelling = ''] = reading.canonical;
-        if (!values.has(spelling)) values.set(spelling, reading.value);
+        if (!reading.ok) misfits.push({ ...reading, at });
+        else if (!values.has(reading.canonical[0] ?? '')) values.set(reading.canonical[0] ?? '', reading.value);
       }
+      const [first, ...more] = misfits;
+      if (first !== undefined) return { ...first, more };
       return { ok: true, value: [...values.values()], canonical: [...values.keys()] };
     },
   };

@@ -2,9 +2,8 @@
 import { entriesOf, type Store } from './interpret.ts';
 import { quote, spell } from './lexer.ts';
 import { tables } from './schema.ts';
-import { same } from './statuses.ts';
 import { printTree } from './syntax.ts';
-import type { Entry, Given, Table } from './table.ts';
+import { type Entry, type Given, same, type Table } from './table.ts';
 
 export type ShowOptions = {
   /** Print secrets in clear; otherwise a mark stands in their place, which does not load again. */

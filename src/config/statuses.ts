@@ -4,7 +4,7 @@ import { entriesOf, type Store } from './interpret.ts';
 import type { Word } from './lexer.ts';
 import { tables } from './schema.ts';
 import type { SecretValue, Status } from './setting.ts';
-import type { Entry, Given } from './table.ts';
+import { type Entry, type Given, same } from './table.ts';
 
 type Tally = { readonly place: Word; readonly status: Status; readonly help: string; count: number };
 
@@ -60,12 +60,6 @@ function count(entry: Entry, word: string, given: Given, tallies: Map<string, Ta
   if (tally === undefined) tallies.set(word, { place: given.keyword, status, help, count: 1 });
   else tally.count++;
 }
-
-/** Is what was set the default, canonically? An empty text is the default of what is empty by default. */
-export const same = (words: readonly string[], fallback: readonly string[]): boolean =>
-  words.length === fallback.length
-    ? words.every((word, i) => word === fallback[i])
-    : words.join('') === '' && fallback.length === 0;
 
 const SHOWN = 12;
 function listed(words: readonly string[]): string {

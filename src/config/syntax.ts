@@ -80,7 +80,8 @@ class Parser {
   readonly #root: Frame = { kind: 'root', word: start, title: [], body: [] };
   /** Open `config` and `edit` beyond MAX_NESTING, which are passed over. */
   readonly #tooDeep: string[] = [];
-  #strange = 0;
+  /** The line before was one of which nothing is shown. */
+  #hidden = false;
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -107,7 +108,7 @@ class Parser {
       this.#skip(command);
       return;
     }
-    this.#strange = COMMANDS.includes(command) ? 0 : this.#strange + 1;
+    if (COMMANDS.includes(command)) this.#hidden = false;
     if (command === 'config') this.#config(word, rest);
     else if (command === 'edit') this.#edit(word, rest);
     else if (command === 'next') this.#next(word, rest);
@@ -188,26 +189,24 @@ class Parser {
     if (extra !== undefined) this.#findings.error('syntax', extra, `nothing may follow '${command}' on its line`);
   }
 
-  /** A run of strange lines is told once: it is one mistake, such as a key pasted without quotes. */
   #unknown(word: Word): void {
-    if (this.#strange > 1) return;
-    if (!word.quoted && INTERACTIVE.includes(word.text)) {
+    const console = !word.quoted && INTERACTIVE.includes(word.text);
+    const suggestion = console ? undefined : commandMeant(word);
+    if (console)
       this.#findings.error(
         'syntax',
         word,
         `'${word.text}' is a command for the console, not for a configuration file: leave the line out`,
       );
-      return;
+    else if (suggestion !== undefined) this.#findings.error('syntax', word, `'${word.text}' is no command`, suggestion);
+    else if (!this.#hidden) {
+      const nothing = { ...word, text: '' }; // it may be a piece of a key
+      const message =
+        'a line begins with config, edit, set, append, unset, next or end; a text of several lines stands in quotes';
+      this.#findings.error('syntax', nothing, message);
     }
-    const suggestion = word.quoted ? undefined : nearest(word.text, COMMANDS);
-    const hidden = { ...word, text: '' }; // it may be a piece of a key
-    if (suggestion === undefined)
-      this.#findings.error(
-        'syntax',
-        hidden,
-        'a line begins with config, edit, set, append, unset, next or end; a text of several lines stands in quotes',
-      );
-    else this.#findings.error('syntax', word, `'${word.text}' is no command`, suggestion);
+    // A run of such lines is told once: it is one mistake, such as a key pasted without quotes.
+    this.#hidden = !console && suggestion === undefined;
   }
 
   #open(frame: Frame): void {
@@ -241,6 +240,10 @@ class Parser {
     return this.#frames.at(-1) ?? this.#root;
   }
 }
+
+/** The command that a line begins with, or a mistyped one means; a word with other characters than letters may be a piece of a key. */
+export const commandMeant = ({ text, quoted }: Word): string | undefined =>
+  !quoted && /^[a-zA-Z]+$/.test(text) ? nearest(text, COMMANDS) : undefined;
 
 const titleText = (words: readonly Word[]): string => printable(words.map(({ text }) => text).join(' '));
 

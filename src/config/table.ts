@@ -69,8 +69,21 @@ export function get<W extends Words, K extends keyof W & string>(entry: Entry<W>
   return value as ValueOf<W[K]>; // the word's own Setting made the value, or holds it as its default
 }
 
-/** Was the word set, and readably? */
-export const isSet = <W extends Words>(entry: Entry<W>, word: keyof W & string): boolean => entry.given.get(word)?.ok === true;
+/** Is what was set the default, canonically? An empty text is the default of what is empty by default. */
+export const same = (words: readonly string[], fallback: readonly string[]): boolean =>
+  words.length === fallback.length
+    ? words.every((word, i) => word === fallback[i])
+    : words.join('') === '' && fallback.length === 0;
+
+/** Was the word set to something else than its default? The default itself says nothing: `show` does not print it. */
+export function isSet<W extends Words>(entry: Entry<W>, word: keyof W & string): boolean {
+  const given = entry.given.get(word);
+  return given?.ok === true && !same(given.canonical, entry.table.words[word]?.fallbackWords ?? []);
+}
+
+/** Was the word set to something that could not be read? That has been told, and its absence need not be. */
+export const isGarbled = <W extends Words>(entry: Entry<W>, word: keyof W & string): boolean =>
+  entry.given.get(word)?.ok === false;
 
 /** Where to point for a word: at its value number `index`, else at the word, else at the name of the object. */
 export function placeOf<W extends Words>(entry: Entry<W>, word: keyof W & string, index = 0): Word {
