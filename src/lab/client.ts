@@ -300,7 +300,7 @@ export class LabClient {
         return ikeAnswer(core, sa, purpose, rival, payloads);
       case 'delete-child':
         if (endsAll(core, payloads)) return;
-        return deletedAnswer(core, purpose.children, payloads);
+        return deletedAnswer(core, purpose, payloads);
       case 'delete-ike':
         core.sas.delete(sa.own);
         if (sa === core.ike) end(core, 'closed', 'deleted by us');

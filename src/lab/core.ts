@@ -49,7 +49,8 @@ export type Purpose =
       readonly rekeys: Child | undefined;
     }
   | { readonly kind: 'ike'; readonly offer: readonly Proposal[]; readonly SPIi: IkeSpi; readonly Ni: Uint8Array; readonly ke: Ke }
-  | { readonly kind: 'delete-child'; readonly children: readonly Child[] }
+  /** `unheld`: SPIs that only the gateway has children for. */
+  | { readonly kind: 'delete-child'; readonly children: readonly Child[]; readonly unheld: number }
   | { readonly kind: 'delete-ike' | 'liveness' | 'informational' | 'farewell' };
 /** `tried`: groups that INVALID_KE_PAYLOAD has taken us through. */
 export type Ke = { readonly group: number; readonly pair: KeyPair; readonly tried: readonly number[] };

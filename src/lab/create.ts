@@ -160,16 +160,24 @@ export function deleteChildren(core: Core, spis: readonly number[], atOnce = tru
     const children = core.children.filter((c) => spis.includes(c.spiIn) && c.state !== 'deleting');
     for (const child of children) child.state = 'deleting';
     const D: Payload = { kind: 'D', protocol: Protocol.ESP, spiSize: 4, spis: spis.map(u32) };
-    request(core, core.ike, Exchange.INFORMATIONAL, [D], { kind: 'delete-child', children });
+    request(core, core.ike, Exchange.INFORMATIONAL, [D], {
+      kind: 'delete-child',
+      children,
+      unheld: spis.length - children.length,
+    });
   };
   whenFree(core, work, atOnce);
 }
 
 /** §1.4.1: the gateway names its halves of the pairs, those that it was not deleting itself. */
-export function deletedAnswer(core: Core, children: readonly Child[], payloads: readonly Payload[]): void {
+export function deletedAnswer(
+  core: Core,
+  { children, unheld }: Extract<Purpose, { kind: 'delete-child' }>,
+  payloads: readonly Payload[],
+): void {
   const named = all(payloads, 'D').flatMap((d) => (d.protocol === Protocol.ESP ? d.spis.map(fromU32) : []));
   const strange = named.filter((spi) => !children.some((c) => c.spiOut === spi));
-  if (strange.length > 0) violation(core, 'Delete of a child that was not asked for in the answer to a Delete');
+  if (strange.length > unheld) violation(core, 'Delete of a child that was not asked for in the answer to a Delete');
   const stillThere = children.filter((c) => core.children.includes(c) && !named.includes(c.spiOut));
   if (stillThere.length > 0) violation(core, 'the answer to a Delete does not delete the other half (§1.4.1)');
   remove(core, children);
