@@ -89,14 +89,14 @@ function eapOf(entry: Phase1Entry, { findings, users, policyGroups, eap }: Conte
     findings.warn(
       'conflict',
       placeOf(entry, 'authusrgrp'),
-      `${quoted(entry)} has authusrgrp, and its firewall policies name groups (${ofPolicies.join(', ')}): authusrgrp goes first, the others are not asked`,
+      `${quoted(entry)} has authusrgrp, so the groups of its firewall policies (${ofPolicies.join(', ')}) are not asked`,
     );
   const groups = named === '' ? ofPolicies : [named];
   if (groups.length === 0 && !isGarbled(entry, 'authusrgrp'))
     findings.error(
       'missing',
       placeOf(entry, 'eap'),
-      `${quoted(entry)} asks for users and has no group of them: set authusrgrp "NAME", or groups in a firewall policy whose srcintf it is`,
+      `${quoted(entry)} asks for users and has no group of them: set authusrgrp "NAME", or groups in a policy from it`,
     );
   for (const group of groups)
     if (!users.groups.has(group))
@@ -111,7 +111,7 @@ function eapOf(entry: Phase1Entry, { findings, users, policyGroups, eap }: Conte
     findings.error(
       'conflict',
       placeOf(entry, 'eap'),
-      `${quoted(entry)} has no EAP method left: gtc alone sends passwords to whoever knows the pre-shared key; add mschapv2 to eap-methods, or set eap-gtc-with-psk enable`,
+      `${quoted(entry)} has no EAP method left: add mschapv2 to eap-methods, or set eap-gtc-with-psk enable`,
     );
   return { kind: 'eap', identity: get(entry, 'eap-identity') === 'send-request' ? 'request' : 'id-payload', groups, methods };
 }
@@ -123,7 +123,7 @@ function anchorsOf(entry: Phase1Entry, { certificates, findings }: Context) {
     findings.error(
       'missing',
       entry.key,
-      `${quoted(entry)} takes certificates and there is no authority to vouch for them: add one under 'config vpn certificate ca'`,
+      `${quoted(entry)} takes certificates, and no authority vouches for them: add one under 'config vpn certificate ca'`,
     );
   return certificates.authorities;
 }
@@ -161,7 +161,7 @@ function peerOf(entry: Phase1Entry, context: Context, remote: RemoteAuth['kind']
     context.findings.error(
       'conflict',
       placeOf(entry, type),
-      `${type} of ${quoted(entry)} is about certificates, and its clients show none: unset ${type}, or set authmethod-remote signature`,
+      `${type} of ${quoted(entry)} needs certificates of clients: set authmethod-remote signature, or unset ${type}`,
     );
     return undefined;
   }
@@ -236,7 +236,7 @@ function localIdOf(entry: Phase1Entry, { findings }: Context, local: LocalAuth |
       findings.error(
         'conflict',
         placeOf(entry, 'localid-type'),
-        `localid-type asn1dn of ${quoted(entry)} takes the subject of a certificate, and there is none: set authmethod signature, or another type`,
+        `localid-type asn1dn of ${quoted(entry)} is a certificate's subject: set authmethod signature, or another type`,
       );
     return leaf === undefined ? undefined : { idType: IdType.DER_ASN1_DN, data: leaf.subjectDer };
   }

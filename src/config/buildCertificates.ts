@@ -29,7 +29,7 @@ export function buildCertificates(store: Store, findings: Findings): Certificate
         findings.error(
           'reference',
           place,
-          `${purpose}: the authority ${shown(name)} is not defined: add its certificate under 'config vpn certificate ca'`,
+          `${purpose}: the authority ${shown(name)} is not defined: add it under 'config vpn certificate ca'`,
         );
       return found;
     },
@@ -39,7 +39,7 @@ export function buildCertificates(store: Store, findings: Findings): Certificate
         findings.error(
           'reference',
           place,
-          `${purpose}: the certificate ${shown(name)} is not defined: add it with its key under 'config vpn certificate local'`,
+          `${purpose}: ${shown(name)} is not defined: add it with its key under 'config vpn certificate local'`,
         );
         return undefined;
       }

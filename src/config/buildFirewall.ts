@@ -1,6 +1,6 @@
 /**
- * `firewall policy`, `vip` and `access-proxy`: read, and their references checked. They are not enforced yet, so a name that is not
- * defined is a warning here.
+ * `firewall policy`, `vip` and `access-proxy`: read, and their references checked. They are not enforced yet, so a name
+ * that is not defined is a warning here.
  */
 import { isAddress } from './buildAddress.ts';
 import type { Findings } from './findings.ts';
@@ -26,11 +26,11 @@ import { get, inner, placeOf } from './table.ts';
 
 /** Services that every FortiGate has from the factory; a backup names those of them that were touched. */
 const SERVICES = new Set(
-  `all ALL ALL_TCP ALL_UDP ALL_ICMP ALL_ICMP6 AFS3 AH AOL BGP CVSPSERVER DCE-RPC DHCP DHCP6 DNS ESP FINGER FTP FTP_GET FTP_PUT GOPHER GRE
-  GTP H323 HTTP HTTPS IKE IMAP IMAPS INFO_ADDRESS INFO_REQUEST IRC Internet-Locator-Service KERBEROS L2TP LDAP LDAP_UDP MGCP MMS MS-SQL MYSQL
-  NFS NNTP NONE NTP NetMeeting ONC-RPC OSPF PC-Anywhere PING PING6 POP3 POP3S PPTP QUAKE RADIUS RADIUS-OLD RAUDIO RDP REXEC RIP RLOGIN RSH
-  RTSP SAMBA SCCP SIP SIP-MSNmessenger SMB SMTP SMTPS SNMP SOCKS SQUID SSH SYSLOG TALK TELNET TFTP TIMESTAMP TRACEROUTE UUCP VDOLIVE VNC
-  WAIS WINFRAME WINS X-WINDOWS webproxy`.split(/\s+/),
+  `all ALL ALL_TCP ALL_UDP ALL_ICMP ALL_ICMP6 AFS3 AH AOL BGP CVSPSERVER DCE-RPC DHCP DHCP6 DNS ESP FINGER FTP FTP_GET FTP_PUT
+    GOPHER GRE GTP H323 HTTP HTTPS IKE IMAP IMAPS INFO_ADDRESS INFO_REQUEST IRC Internet-Locator-Service KERBEROS L2TP LDAP
+    LDAP_UDP MGCP MMS MS-SQL MYSQL NFS NNTP NONE NTP NetMeeting ONC-RPC OSPF PC-Anywhere PING PING6 POP3 POP3S PPTP QUAKE
+    RADIUS RADIUS-OLD RAUDIO RDP REXEC RIP RLOGIN RSH RTSP SAMBA SCCP SIP SIP-MSNmessenger SMB SMTP SMTPS SNMP SOCKS SQUID SSH
+    SYSLOG TALK TELNET TFTP TIMESTAMP TRACEROUTE UUCP VDOLIVE VNC WAIS WINFRAME WINS X-WINDOWS webproxy`.split(/\s+/),
 );
 const SERVICE_GROUPS = ['Email Access', 'Web Access', 'Windows AD', 'Exchange Server'];
 const SCHEDULES = ['always', 'none', 'default-darrp-optimize'];

@@ -172,7 +172,7 @@ function dnsOf(entry: Phase1Entry, { store, findings }: Context): Pick<ModeCfg, 
     findings.warn(
       'reference',
       placeOf(entry, 'dns-mode'),
-      `dns-mode auto of ${quoted(entry)} gives the servers of 'config system dns', and none is set there: clients get no DNS server`,
+      `dns-mode auto of ${quoted(entry)} takes the servers of 'config system dns', and there are none`,
     );
   return { dns4, dns6 };
 }

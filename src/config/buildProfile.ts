@@ -21,7 +21,7 @@ export function leftOut(entry: Phase1Entry, { findings }: Pick<Context, 'finding
     findings.warn(
       'later',
       placeOf(entry, 'type'),
-      `${name} is left out: type ${type} connects to one other gateway, which is not served; for dial-up clients set type dynamic`,
+      `${name} is left out: type ${type} is a tunnel to another gateway; for dial-up clients set type dynamic`,
     );
   else if (get(entry, 'ike-version') === '1')
     findings.warn('later', placeOf(entry, 'ike-version'), `${name} is left out: IKE version 1 is not served; set ike-version 2`);
@@ -112,7 +112,7 @@ function placesOf(entry: Phase1Entry, { store, findings }: Context): Places {
     findings.warn(
       'reference',
       placeOf(entry, 'interface'),
-      `interface ${shown(name)} of ${quoted(entry)} is not defined, so it answers on every local address: add it with its ip under 'config system interface'`,
+      `interface ${shown(name)} of ${quoted(entry)} is not defined under 'config system interface': every local address answers`,
     );
   const addresses = found === undefined ? [] : addressesOf(found, ipVersion);
   if (localGw !== undefined && addresses.length > 0 && !addresses.includes(localGw))
@@ -176,7 +176,7 @@ function matchOf(entry: Phase1Entry, context: Context): GatewayMatch {
       findings.warn(
         'later',
         place,
-        `remote-gw-match ztna of ${quoted(entry)}: the EMS connectors are not served yet, so nobody can be shown to have a tag and every client is refused`,
+        `remote-gw-match ztna of ${quoted(entry)}: the EMS connectors are not served yet, so every client is refused`,
       );
       return { kind: 'ztna', tags, emsSnCheck: get(entry, 'ems-sn-check') };
   }

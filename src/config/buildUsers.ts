@@ -1,4 +1,7 @@
-/** `user local` and `user group` → who may log in. A user whose second factor or whose server we cannot ask is not found at all. */
+/**
+ * `user local` and `user group` → who may log in. A user whose second factor or whose server we cannot ask is not found
+ * at all.
+ */
 import type { Secret } from '../../crypto/index.ts';
 import type { Findings } from './findings.ts';
 import { entriesOf, entryAt, type Store } from './interpret.ts';

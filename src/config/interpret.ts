@@ -227,7 +227,7 @@ class Reader {
   #misfit(first: Misfit, keyword: Word, values: readonly Word[], { secret, allowed }: Kind<unknown>): void {
     const placeholder = secret ? undefined : values.find(({ text }) => /^[<{]/.test(text));
     if (placeholder !== undefined) {
-      const hint = `${shown(placeholder.text)} is a placeholder of a manual: put a value in its place, ${allowed}`;
+      const hint = `${shown(placeholder.text)} is a placeholder: put in its place ${allowed}`;
       this.#findings.error('value', placeholder, `${keyword.text}: ${hint}`);
       return;
     }
@@ -240,14 +240,14 @@ class Reader {
       this.#findings.error(
         'unknown-word',
         keyword,
-        `'${keyword.text}' of ${path} is a table: write 'config ${keyword.text}', its objects, and 'end'`,
+        `'${keyword.text}' is a table: write 'config ${keyword.text}', its objects, and 'end'`,
       );
       return;
     }
     // The words that do something come first: of two equally near ones they are meant.
     const suggestion = this.#findings.full ? undefined : nearest(keyword.text, [...Object.keys(words), ...idle]);
     const elsewhere = suggestion === undefined ? tables.find((one) => Object.hasOwn(one.words, keyword.text)) : undefined;
-    const hint = elsewhere === undefined ? '' : `; it is one of 'config ${elsewhere.path}'`;
+    const hint = elsewhere === undefined ? '' : `; ${elsewhere.path} has`;
     this.#findings.error('unknown-word', keyword, `${path} has no setting ${shown(keyword.text)}${hint}`, suggestion);
   }
 }

@@ -1,6 +1,7 @@
 /**
- * A finding for people: place, message, the line itself with a caret, and what to write instead. A line can hold a secret: what stands
- * after a word that is or looks like one is masked, and a line that belongs to nothing is not shown at all.
+ * A finding for people: place, message, the line itself with a caret, and what to write instead. A line can hold a
+ * secret: what stands after a word that is or looks like one is masked, and a line that belongs to nothing is not shown
+ * at all.
  *
  *   gateway.conf:7:9: error: vpn ipsec phase1-interface has no setting 'dhgroup'
  *       7 |     set dhgroup 14

@@ -1,4 +1,7 @@
-/** `firewall …`: addresses and services, which profiles refer to; policies, virtual IPs and access proxies, which wait for their parts. */
+/**
+ * `firewall …`: addresses and services, which profiles refer to; policies, virtual IPs and access proxies, which wait
+ * for their parts.
+ */
 import { integer, type Kind, later, names, note, option, options, served, text, toggle } from './setting.ts';
 import { ipv4, ipv6, prefix6, subnet4 } from './settingNet.ts';
 import { type Table, table } from './table.ts';
@@ -70,9 +73,10 @@ export const address = table({
     macaddr: served(names(127), 'for mac'),
     ...annotations,
   },
-  idle: `allow-routing associated-interface agent-id cache-ttl clearpass-spt end-mac start-mac epg-name filter fsso-group hw-model hw-vendor
-    hw-version ipam-allocate-unique managed-subnetwork-size node-ip-only obj-id obsolete organization os passive-fqdn-learning policy-group
-    route-tag sdn sdn-addr-type sdn-tag sso-attribute-value subnet-name sw-version tenant visibility wildcard-fqdn dirty ${fabric}`,
+  idle: `allow-routing associated-interface agent-id cache-ttl clearpass-spt end-mac start-mac epg-name filter fsso-group
+    hw-model hw-vendor hw-version ipam-allocate-unique managed-subnetwork-size node-ip-only obj-id obsolete organization os
+    passive-fqdn-learning policy-group route-tag sdn sdn-addr-type sdn-tag sso-attribute-value subnet-name sw-version tenant
+    visibility wildcard-fqdn dirty ${fabric}`,
   idleBlocks: 'list tagging',
 });
 
@@ -88,8 +92,8 @@ export const address6 = table({
     'obj-tag': served(text(255), 'name of the tag'),
     ...annotations,
   },
-  idle: `cache-ttl end-mac start-mac epg-name filter host host-type macaddr obj-id obj-type passive-fqdn-learning route-tag sdn sdn-tag
-    sdn-addr-type sub-type tag-type tag-detection-level template tenant visibility wildcard ${fabric}`,
+  idle: `cache-ttl end-mac start-mac epg-name filter host host-type macaddr obj-id obj-type passive-fqdn-learning route-tag
+    sdn sdn-tag sdn-addr-type sub-type tag-type tag-detection-level template tenant visibility wildcard ${fabric}`,
   idleBlocks: 'list tagging subnet-segment',
 });
 
@@ -151,8 +155,8 @@ export const service = table({
     category: note(text(63)),
     ...annotations,
   },
-  idle: `app-category app-service-type application check-reset-range helper proxy session-ttl tcp-halfclose-timer tcp-halfopen-timer
-    tcp-rst-timer tcp-timewait-timer udp-idle-timer visibility ${fabric}`,
+  idle: `app-category app-service-type application check-reset-range helper proxy session-ttl tcp-halfclose-timer
+    tcp-halfopen-timer tcp-rst-timer tcp-timewait-timer udp-idle-timer visibility ${fabric}`,
 });
 
 export const serviceGroup = table({
@@ -193,31 +197,34 @@ export const policy = table({
     'global-label': note(text(63)),
   },
   idle: `anti-replay app-category app-group app-monitor application application-list auth-cert auth-path auth-redirect-addr
-    auto-asic-offload av-profile block-notification captive-portal-exempt capture-packet casb-profile cgn-eif cgn-eim cgn-log-server-grp
-    cgn-resource-quota cgn-session-quota cifs-profile custom-log-fields decrypted-traffic-mirror delay-tcp-npu-session devices
-    diameter-filter-profile diffserv-copy diffserv-forward diffserv-reverse diffservcode-forward diffservcode-rev disclaimer dlp-profile
-    dlp-sensor dnsfilter-profile dsri dstaddr-negate dstaddr6-negate dynamic-shaping email-collect emailfilter-profile fec
-    file-filter-profile firewall-session-dirty fixedport fsso fsso-agent-for-ntlm fsso-groups geoip-anycast geoip-match http-policy-redirect
-    icap-profile identity-based-route inbound inspection-mode internet-service internet-service-custom internet-service-custom-group
-    internet-service-fortiguard internet-service-group internet-service-id internet-service-name internet-service-negate
-    internet-service-src internet-service-src-custom internet-service-src-custom-group internet-service-src-fortiguard
-    internet-service-src-group internet-service-src-id internet-service-src-name internet-service-src-negate internet-service6
-    internet-service6-custom internet-service6-custom-group internet-service6-fortiguard internet-service6-group internet-service6-name
+    auto-asic-offload av-profile block-notification captive-portal-exempt capture-packet casb-profile cgn-eif cgn-eim
+    cgn-log-server-grp cgn-resource-quota cgn-session-quota cifs-profile custom-log-fields decrypted-traffic-mirror
+    delay-tcp-npu-session devices diameter-filter-profile diffserv-copy diffserv-forward diffserv-reverse diffservcode-forward
+    diffservcode-rev disclaimer dlp-profile dlp-sensor dnsfilter-profile dsri dstaddr-negate dstaddr6-negate dynamic-shaping
+    email-collect emailfilter-profile fec file-filter-profile firewall-session-dirty fixedport fsso fsso-agent-for-ntlm
+    fsso-groups geoip-anycast geoip-match http-policy-redirect icap-profile identity-based-route inbound inspection-mode
+    internet-service internet-service-custom internet-service-custom-group internet-service-fortiguard internet-service-group
+    internet-service-id internet-service-name internet-service-negate internet-service-src internet-service-src-custom
+    internet-service-src-custom-group internet-service-src-fortiguard internet-service-src-group internet-service-src-id
+    internet-service-src-name internet-service-src-negate internet-service6 internet-service6-custom
+    internet-service6-custom-group internet-service6-fortiguard internet-service6-group internet-service6-name
     internet-service6-negate internet-service6-src internet-service6-src-custom internet-service6-src-custom-group
-    internet-service6-src-fortiguard internet-service6-src-group internet-service6-src-name internet-service6-src-negate ippool ips-sensor
-    ips-voip-filter learning-mode llm-profile log-http-transaction logtraffic-start match-vip match-vip-only nat46 nat64 natinbound natip
-    natoutbound network-service-dynamic network-service-src-dynamic np-acceleration ntlm ntlm-enabled-browsers ntlm-guest outbound
-    passive-wan-health-measurement pcp-inbound pcp-outbound pcp-poolname per-ip-shaper permit-any-host permit-stun-host policy-behaviour-type
-    policy-expiry policy-expiry-date policy-expiry-date-utc policy-offload poolname poolname6 port-preserve port-random profile-group
-    profile-protocol-options profile-type radius-ip-auth-bypass radius-mac-auth-bypass redirect-url replacemsg-override-group
-    reputation-direction reputation-direction6 reputation-minimum reputation-minimum6 rsso rtp-addr rtp-nat scan-botnet-connections
-    schedule-timeout sctp-filter-profile send-deny-packet service-negate session-ttl sgt sgt-check skip-vrf-match spamfilter-profile
-    src-vendor-mac srcaddr-negate srcaddr6-negate ssh-filter-profile ssh-policy-redirect ssl-mirror ssl-mirror-intf ssl-ssh-profile
-    tcp-mss-receiver tcp-mss-sender tcp-session-without-syn telemetry-profile timeout-send-rst tos tos-mask tos-negate traffic-shaper
-    traffic-shaper-reverse url-category utm-status videofilter-profile virtual-patch-profile vlan-cos-fwd vlan-cos-rev vlan-filter
-    voip-profile vpntunnel waf-profile wanopt wanopt-detection wanopt-passive-opt wanopt-peer wanopt-profile wccp webcache webcache-https
-    webfilter-profile webproxy-forward-server webproxy-profile wsso ztna-destination ztna-device-ownership ztna-ems-tag-negate
-    ztna-ems-tag6 ztna-geo-tag ztna-policy-redirect ${fabric}`,
+    internet-service6-src-fortiguard internet-service6-src-group internet-service6-src-name internet-service6-src-negate
+    ippool ips-sensor ips-voip-filter learning-mode llm-profile log-http-transaction logtraffic-start match-vip match-vip-only
+    nat46 nat64 natinbound natip natoutbound network-service-dynamic network-service-src-dynamic np-acceleration ntlm
+    ntlm-enabled-browsers ntlm-guest outbound passive-wan-health-measurement pcp-inbound pcp-outbound pcp-poolname
+    per-ip-shaper permit-any-host permit-stun-host policy-behaviour-type policy-expiry policy-expiry-date
+    policy-expiry-date-utc policy-offload poolname poolname6 port-preserve port-random profile-group profile-protocol-options
+    profile-type radius-ip-auth-bypass radius-mac-auth-bypass redirect-url replacemsg-override-group reputation-direction
+    reputation-direction6 reputation-minimum reputation-minimum6 rsso rtp-addr rtp-nat scan-botnet-connections
+    schedule-timeout sctp-filter-profile send-deny-packet service-negate session-ttl sgt sgt-check skip-vrf-match
+    spamfilter-profile src-vendor-mac srcaddr-negate srcaddr6-negate ssh-filter-profile ssh-policy-redirect ssl-mirror
+    ssl-mirror-intf ssl-ssh-profile tcp-mss-receiver tcp-mss-sender tcp-session-without-syn telemetry-profile timeout-send-rst
+    tos tos-mask tos-negate traffic-shaper traffic-shaper-reverse url-category utm-status videofilter-profile
+    virtual-patch-profile vlan-cos-fwd vlan-cos-rev vlan-filter voip-profile vpntunnel waf-profile wanopt wanopt-detection
+    wanopt-passive-opt wanopt-peer wanopt-profile wccp webcache webcache-https webfilter-profile webproxy-forward-server
+    webproxy-profile wsso ztna-destination ztna-device-ownership ztna-ems-tag-negate ztna-ems-tag6 ztna-geo-tag
+    ztna-policy-redirect ${fabric}`,
 });
 
 const tlsVersions = ['ssl-3.0', 'tls-1.0', 'tls-1.1', 'tls-1.2', 'tls-1.3'] as const;
@@ -252,17 +259,19 @@ export const vip = table({
     id: note(integer(0, 65535, 0), 'a number of your own'),
     ...annotations,
   },
-  idle: `add-nat46-route arp-reply auth-portal auth-virtual-host dns-mapping-ttl extaddr gratuitous-arp-interval gslb-domain-name
-    gslb-hostname h2-support h3-support http-cookie-age http-cookie-domain http-cookie-domain-from-host http-cookie-generation
-    http-cookie-path http-cookie-share http-ip-header http-ip-header-name http-multiplex http-multiplex-max-concurrent-request
-    http-multiplex-max-request http-multiplex-ttl http-redirect http-supported-max-version https-cookie-secure ipv6-mappedip
-    ipv6-mappedport ldb-method mapped-addr max-embryonic-connections monitor nat-source-vip nat44 nat46 one-click-gslb-server
-    outlook-web-access persistence portmapping-type service src-filter src-vip-filter srcintf-filter ssl-accept-ffdhe-groups ssl-algorithm
-    ssl-client-fallback ssl-client-rekey-count ssl-client-renegotiation ssl-client-session-state-max ssl-client-session-state-timeout
-    ssl-client-session-state-type ssl-dh-bits ssl-hpkp ssl-hpkp-age ssl-hpkp-backup ssl-hpkp-include-subdomains ssl-hpkp-primary
-    ssl-hpkp-report-uri ssl-hsts ssl-hsts-age ssl-hsts-include-subdomains ssl-http-location-conversion ssl-http-match-host ssl-mode ssl-pfs
-    ssl-send-empty-frags ssl-server-algorithm ssl-server-max-version ssl-server-min-version ssl-server-renegotiation
-    ssl-server-session-state-max ssl-server-session-state-timeout ssl-server-session-state-type weblogic-server websphere-server ${fabric}`,
+  idle: `add-nat46-route arp-reply auth-portal auth-virtual-host dns-mapping-ttl extaddr gratuitous-arp-interval
+    gslb-domain-name gslb-hostname h2-support h3-support http-cookie-age http-cookie-domain http-cookie-domain-from-host
+    http-cookie-generation http-cookie-path http-cookie-share http-ip-header http-ip-header-name http-multiplex
+    http-multiplex-max-concurrent-request http-multiplex-max-request http-multiplex-ttl http-redirect
+    http-supported-max-version https-cookie-secure ipv6-mappedip ipv6-mappedport ldb-method mapped-addr
+    max-embryonic-connections monitor nat-source-vip nat44 nat46 one-click-gslb-server outlook-web-access persistence
+    portmapping-type service src-filter src-vip-filter srcintf-filter ssl-accept-ffdhe-groups ssl-algorithm
+    ssl-client-fallback ssl-client-rekey-count ssl-client-renegotiation ssl-client-session-state-max
+    ssl-client-session-state-timeout ssl-client-session-state-type ssl-dh-bits ssl-hpkp ssl-hpkp-age ssl-hpkp-backup
+    ssl-hpkp-include-subdomains ssl-hpkp-primary ssl-hpkp-report-uri ssl-hsts ssl-hsts-age ssl-hsts-include-subdomains
+    ssl-http-location-conversion ssl-http-match-host ssl-mode ssl-pfs ssl-send-empty-frags ssl-server-algorithm
+    ssl-server-max-version ssl-server-min-version ssl-server-renegotiation ssl-server-session-state-max
+    ssl-server-session-state-timeout ssl-server-session-state-type weblogic-server websphere-server ${fabric}`,
   idleBlocks: 'gslb-public-ips quic realservers ssl-cipher-suites ssl-server-cipher-suites',
 });
 
@@ -317,8 +326,9 @@ const apiGateway = (path: string, servers: Table) =>
       'saml-redirect': served(toggle('enable'), 'send users back after SAML'),
       application: served(names(79), 'SaaS applications'),
     },
-    idle: `http-cookie-age http-cookie-domain http-cookie-domain-from-host http-cookie-generation http-cookie-path http-cookie-share
-      https-cookie-secure ssl-algorithm ssl-dh-bits ssl-max-version ssl-min-version ssl-renegotiation ssl-vpn-web-portal`,
+    idle: `http-cookie-age http-cookie-domain http-cookie-domain-from-host http-cookie-generation http-cookie-path
+    http-cookie-share https-cookie-secure ssl-algorithm ssl-dh-bits ssl-max-version ssl-min-version ssl-renegotiation
+    ssl-vpn-web-portal`,
     blocks: [servers],
     idleBlocks: 'quic ssl-cipher-suites',
   });

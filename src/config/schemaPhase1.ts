@@ -1,6 +1,7 @@
 /**
- * `vpn ipsec phase1-interface`: every word of FortiOS 7.6.5 with its limits and default, and the few that 7.4 or 8.0 have besides.
- * What is our own: defaults of `proposal` (FortiOS leaves it empty and its wizard fills in this list), more than three groups.
+ * `vpn ipsec phase1-interface`: every word of FortiOS 7.6.5 with its limits and default, and the few that 7.4 or 8.0 have
+ * besides. What is our own: defaults of `proposal` (FortiOS leaves it empty and its wizard fills in this list), more than
+ * three groups.
  */
 import {
   duration,
@@ -166,7 +167,7 @@ const authentication = {
   localid: served(text(63), "this gateway's identity"),
   'localid-type': served(
     option(['auto', 'fqdn', 'user-fqdn', 'keyid', 'address', 'asn1dn'], 'auto'),
-    'auto: an address, a mail address or else a host name, as localid looks; without localid the subject of the certificate or the local address',
+    'auto: address, mail address or host name, as localid looks; without it the certificate subject or local address',
   ),
   'enforce-unique-id': served(option(['disable', 'keep-new', 'keep-old'], 'disable'), 'one connection for one identity'),
   ppk: later(option(['disable', 'allow', 'require'], 'disable'), 'post-quantum pre-shared keys (RFC 8784)'),
@@ -210,7 +211,7 @@ const exchange = {
   'dpd-retrycount': served(integer(1, 10, 3), 'questions until it counts as dead'),
   'dpd-retryinterval': served(duration(3600, 20), 'seconds between them'),
   nattraversal: served(option(['enable', 'disable', 'forced'], 'enable'), 'UDP encapsulation'),
-  keepalive: served(integer(5, 900, 10), 'seconds between NAT keepalives'),
+  keepalive: later(integer(5, 900, 10), 'sending NAT keepalives'),
   fragmentation: served(toggle('enable'), 'IKE fragmentation (RFC 7383)'),
   'fragmentation-mtu': served(integer(500, 16000, 1200), 'octets of a fragment with its IP header'),
   'ip-fragmentation': later(option(['pre-encapsulation', 'post-encapsulation'], 'post-encapsulation'), 'the data plane'),

@@ -34,7 +34,7 @@ export const phase2 = table({
       'counting octets comes with the data plane; time counts always',
     ),
     replay: served(toggle('enable'), 'drop packets that come twice'),
-    encapsulation: served(option(['tunnel-mode', 'transport-mode'], 'tunnel-mode'), 'mode of the child SA'),
+    encapsulation: later(option(['tunnel-mode', 'transport-mode'], 'tunnel-mode'), 'transport mode'),
     'src-addr-type': served(kinds, 'how our side of the traffic is given'),
     'src-subnet': served(subnet4(), 'our side, for subnet'),
     'src-start-ip': served(ipv4(), 'our side, for range and ip'),

@@ -76,8 +76,8 @@ export const userGroup = table({
     'sso-attribute-value': inert(text(511), 'a setting of single sign-on'),
     id: note(integer(0, 4294967295, 0)),
   },
-  idle: `company email expire expire-type max-accounts mobile-phone multiple-guest-add password scim-group-attr-type scim-groups
-    scim-user-attr-type scim-users sms-custom-server sms-server sponsor user-id user-name ${fabric}`,
+  idle: `company email expire expire-type max-accounts mobile-phone multiple-guest-add password scim-group-attr-type
+    scim-groups scim-user-attr-type scim-users sms-custom-server sms-server sponsor user-id user-name ${fabric}`,
   idleBlocks: 'guest match',
 });
 
@@ -132,10 +132,11 @@ export const certificateLocal = table({
     source: note(sources, 'where it comes from'),
     'last-updated': note(integer(0, 4294967295, 0), 'when it came'),
   },
-  idle: `acme-ca-url acme-domain acme-eab-key-hmac acme-eab-key-id acme-email acme-renew-window acme-rsa-key-size auto-regenerate-days
-    auto-regenerate-days-warning ca-identifier cmp-path cmp-regeneration-method cmp-server cmp-server-cert details enroll-protocol est-ca-id
-    est-client-cert est-http-password est-http-username est-regeneration-method est-server est-server-cert est-srp-password
-    est-srp-username ike-localid ike-localid-type name-encoding private-key-retain scep-password scep-url source-ip`,
+  idle: `acme-ca-url acme-domain acme-eab-key-hmac acme-eab-key-id acme-email acme-renew-window acme-rsa-key-size
+    auto-regenerate-days auto-regenerate-days-warning ca-identifier cmp-path cmp-regeneration-method cmp-server
+    cmp-server-cert details enroll-protocol est-ca-id est-client-cert est-http-password est-http-username
+    est-regeneration-method est-server est-server-cert est-srp-password est-srp-username ike-localid ike-localid-type
+    name-encoding private-key-retain scep-password scep-url source-ip`,
 });
 
 export const certificateCa = table({

@@ -35,8 +35,8 @@ export type Kind<V> = {
 };
 
 /**
- * served: does what FortiOS does · note: annotates, for people · inert: a real FortiOS setting that can do nothing here · later: not
- * served yet. The last two are told when set to something else than the default.
+ * served: does what FortiOS does · note: annotates, for people · inert: a real FortiOS setting that can do nothing here ·
+ * later: not served yet. The last two are told when set to something else than the default.
  */
 export type Status = 'served' | 'note' | 'inert' | 'later';
 export type Setting<V> = Kind<V> & { readonly status: Status; readonly help: string };

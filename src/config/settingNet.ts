@@ -41,13 +41,6 @@ export const ipv4 = (fallback = '0.0.0.0'): Kind<Uint8Array> => address(4, fallb
 /** An IPv6 address; :: means none. */
 export const ipv6: Kind<Uint8Array> = address(6, '::');
 
-/** Addresses of one family. */
-export const addresses = (family: 4 | 6): Kind<readonly Uint8Array[]> =>
-  listOf(`ipv${family}`, `IPv${family} addresses`, [], [], true, ({ text }) => {
-    const octets = octetsOf(text, family);
-    return octets === undefined ? unfit(text, `an IPv${family} address`, []) : ok(octets, addressText(octets));
-  });
-
 /** A netmask, as the number of its ones. */
 export function netmask(fallback: string): Kind<number> {
   const read = (text: string): number | undefined => {
@@ -122,13 +115,8 @@ export const tags: Kind<readonly PostureTag[]> = listOf(
     const tag = parsePostureTag(text);
     if (tag !== undefined) return ok(tag, formatPostureTag(tag));
     if (text.startsWith('MAC_'))
-      return wrong(
-        `${shown(text)} names hardware addresses, and a VPN client has none that we see: use the tag without MAC_`,
-        text.slice(4),
-      );
-    return wrong(
-      `${shown(text)} is no posture tag: EMS, a number from 1 to 7, _ZTNA_ or _CLASS_, then the name, such as EMS1_ZTNA_compliant`,
-    );
+      return wrong(`${shown(text)} names hardware addresses, which VPN clients do not show: use it without MAC_`, text.slice(4));
+    return wrong(`${shown(text)} is no posture tag: write EMS1_ZTNA_name or EMS1_CLASS_name, with an EMS from 1 to 7`);
   },
 );
 

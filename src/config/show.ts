@@ -1,4 +1,7 @@
-/** Objects → text in FortiOS' layout: what differs from its default, tables in the order of the schema, unknown blocks as they came. */
+/**
+ * Objects → text in FortiOS' layout: what differs from its default, tables in the order of the schema, unknown blocks as
+ * they came.
+ */
 import { entriesOf, type Store } from './interpret.ts';
 import { quote, spell } from './lexer.ts';
 import { tables } from './schema.ts';

@@ -1,4 +1,7 @@
-/** What loads and does nothing: settings that FortiOS has and that can do nothing here, or are not served yet. Told once a table. */
+/**
+ * What loads and does nothing: settings that FortiOS has and that can do nothing here, or are not served yet. Told once
+ * a table.
+ */
 import type { Findings } from './findings.ts';
 import { entriesOf, type Store } from './interpret.ts';
 import type { Word } from './lexer.ts';
@@ -77,7 +80,7 @@ export function tellEncrypted(entry: Entry, findings: Findings): void {
       findings.error(
         'encrypted',
         keyword,
-        `${word} is encrypted (ENC) by the FortiGate that wrote it, and only that one can read it: paste the clear text secret, set ${word} "..."`,
+        `${word} is encrypted (ENC), which only its FortiGate can read: paste the clear text secret`,
       );
   }
 }

@@ -241,7 +241,10 @@ class Parser {
   }
 }
 
-/** The command that a line begins with, or a mistyped one means; a word with other characters than letters may be a piece of a key. */
+/**
+ * The command that a line begins with, or a mistyped one means; a word with other characters than letters may be a piece
+ * of a key.
+ */
 export const commandMeant = ({ text, quoted }: Word): string | undefined =>
   !quoted && /^[a-zA-Z]+$/.test(text) ? nearest(text, COMMANDS) : undefined;
 

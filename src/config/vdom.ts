@@ -1,6 +1,6 @@
 /**
- * Backups of a FortiGate with virtual domains wrap everything in `config global` and `config vdom / edit NAME`. One virtual domain is
- * served: the wrappers are taken off, and the others are named.
+ * Backups of a FortiGate with virtual domains wrap everything in `config global` and `config vdom / edit NAME`. One
+ * virtual domain is served: the wrappers are taken off, and the others are named.
  */
 import type { Findings } from './findings.ts';
 import type { Word } from './lexer.ts';

@@ -1,6 +1,6 @@
 /**
- * What people read when their configuration is wrong, word for word. Change bad.txt on purpose only: each message says what is wrong,
- * where, and what to write instead, and none repeats a secret.
+ * What people read when their configuration is wrong, word for word. Change bad.txt on purpose only: each message says
+ * what is wrong, where, and what to write instead, and none repeats a secret.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

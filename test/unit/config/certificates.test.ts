@@ -19,7 +19,14 @@ const own = issueCertificate({
 const other = issueCertificate({ subject: [['CN', 'other.example']], key: 'p256', issuer: root, ...times });
 
 const local = (name: string, certificate: string, key: string, ...more: string[]) =>
-  `config vpn certificate local\nedit "${name}"\nset certificate "${certificate}"\nset private-key "${key}"\n${more.join('\n')}\nnext\nend\n`;
+  `config vpn certificate local
+edit "${name}"
+set certificate "${certificate}"
+set private-key "${key}"
+${more.join('\n')}
+next
+end
+`;
 const ca = (name: string, pem: string) => `config vpn certificate ca\nedit "${name}"\nset ca "${pem}"\nnext\nend\n`;
 const ours = local('vpn', own.certificate, own.key) + ca('root', root.certificate) + ca('middle', middle.certificate);
 const signature = ['set authmethod signature', 'set certificate "vpn"', 'set peertype any'];
@@ -62,7 +69,7 @@ describe('our certificate', () => {
       'is not defined',
       ['set certificate "vnp"'],
       ours,
-      "error reference: certificate of dialup: the certificate 'vnp' is not defined: add it with its key under 'config vpn certificate local'",
+      "error reference: certificate of dialup: 'vnp' is not defined: add it with its key under 'config vpn certificate local'",
     ],
     [
       'has the key of another',
@@ -111,7 +118,7 @@ describe("clients' certificates", () => {
   });
   it('need an authority', () => {
     expect(told(byCertificate([], local('vpn', own.certificate, own.key)))).toEqual([
-      "error missing: 'dialup' takes certificates and there is no authority to vouch for them: add one under 'config vpn certificate ca'",
+      "error missing: 'dialup' takes certificates, and no authority vouches for them: add one under 'config vpn certificate ca'",
     ]);
   });
   it('may be asked for by a gateway with a pre-shared key', () => {
@@ -152,7 +159,8 @@ describe('user peer', () => {
     });
   });
   it('may be one of a peergrp', () => {
-    const more = `${ours}${peer('ann', 'set ca "root"')}${peer('ben', 'set ca "middle"')}config user peergrp\nedit "two"\nset member "ann" "ben"\nnext\nend\n`;
+    const two = 'config user peergrp\nedit "two"\nset member "ann" "ben"\nnext\nend\n';
+    const more = ours + peer('ann', 'set ca "root"') + peer('ben', 'set ca "middle"') + two;
     const { peer: match } = profileOf(byCertificate(['set peertype peergrp', 'set peergrp "two"'], more));
     expect(match.kind === 'peers' && match.peers.map(({ name }) => name)).toEqual(['ann', 'ben']);
   });
@@ -183,7 +191,7 @@ describe('user peer', () => {
       'an authority that is not defined',
       ['set peer "ann"'],
       ['set ca "rood"'],
-      "error reference: user peer ann: the authority 'rood' is not defined: add its certificate under 'config vpn certificate ca'",
+      "error reference: user peer ann: the authority 'rood' is not defined: add it under 'config vpn certificate ca'",
     ],
     [
       'a second factor, which is not left out',

@@ -4,7 +4,18 @@ import { loadConfig } from '../../../src/config/index.ts';
 import { gateway, told } from './text.ts';
 
 const policy = (...lines: string[]) =>
-  `config firewall policy\nedit 1\nset srcintf "any"\nset dstintf "any"\nset srcaddr "all"\nset dstaddr "all"\nset service "ALL"\nset schedule "always"\n${lines.join('\n')}\nnext\nend\n`;
+  `config firewall policy
+edit 1
+set srcintf "any"
+set dstintf "any"
+set srcaddr "all"
+set dstaddr "all"
+set service "ALL"
+set schedule "always"
+${lines.join('\n')}
+next
+end
+`;
 const later = 'warning later: firewall policy: policies are read for their user groups; traffic is not filtered by them yet';
 
 describe('policies', () => {
@@ -72,7 +83,17 @@ describe('what waits for its part', () => {
     );
   });
   it('fctems are read, by name or by number', () => {
-    const text = `config endpoint-control fctems\nedit 1\nset status enable\nset name "ems"\nset server "10.0.0.5"\nset serial-number "FCTEMS8825007278"\nnext\nedit "old"\nset https-port 8443\nnext\nend`;
+    const text = `config endpoint-control fctems
+edit 1
+set status enable
+set name "ems"
+set server "10.0.0.5"
+set serial-number "FCTEMS8825007278"
+next
+edit "old"
+set https-port 8443
+next
+end`;
     expect(loadConfig(text).config.fctems).toMatchObject([
       { key: '1', name: 'ems', enabled: true, server: '10.0.0.5', port: 443, serialNumber: 'FCTEMS8825007278' },
       { key: 'old', name: 'old', enabled: false, port: 8443 },

@@ -44,7 +44,15 @@ describe('blocks of the guides', () => {
     ]);
   });
   it('example 1 with what it refers to is usable', () => {
-    const more = `config system interface\nedit "port1"\nset ip 192.0.2.1/24\nnext\nend\nconfig user group\nedit "local-group"\nnext\nend
+    const more = `config system interface
+edit "port1"
+set ip 192.0.2.1/24
+next
+end
+config user group
+edit "local-group"
+next
+end
 config firewall address\nedit "dialup_split"\nset subnet 10.0.0.0/8\nnext\nend\nconfig system dns\nset primary 10.0.0.53\nend\n`;
     expect(profileOf(read('guideExample1') + more)).toMatchObject({
       localAddresses: ['192.0.2.1'],

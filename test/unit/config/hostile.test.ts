@@ -4,6 +4,12 @@ import { loadConfig, renderFindings } from '../../../src/config/index.ts';
 import { gateway } from './text.ts';
 
 const many = (n: number, line: (i: number) => string): string => Array.from({ length: n }, (_, i) => line(i)).join('\n');
+const wanting = `set type dynamic
+set ike-version 2
+set psksecret secret
+set mode-cfg enable
+set ipv4-start-ip 10.0.0.1
+set ipv4-end-ip 10.0.0.9`;
 const object = (table: string, body: string): string => `config ${table}\n${body}\nend\n`;
 
 describe('a hostile text', () => {
@@ -33,7 +39,9 @@ describe('a hostile text', () => {
         many(
           3000,
           (i) =>
-            `edit p${i}\nset type dynamic\nset ike-version 2\nset psksecret secret\nset mode-cfg enable\nset ipv4-start-ip 10.0.0.1\nset ipv4-end-ip 10.0.0.9\nnext`,
+            `edit p${i}
+${wanting}
+next`,
         ),
       ),
     ],

@@ -81,11 +81,11 @@ describe('tunnels that are not served', () => {
   it.each([
     [
       'unset type',
-      "warning later: 'dialup' is left out: type static connects to one other gateway, which is not served; for dial-up clients set type dynamic",
+      "warning later: 'dialup' is left out: type static is a tunnel to another gateway; for dial-up clients set type dynamic",
     ],
     [
       'set type ddns',
-      "warning later: 'dialup' is left out: type ddns connects to one other gateway, which is not served; for dial-up clients set type dynamic",
+      "warning later: 'dialup' is left out: type ddns is a tunnel to another gateway; for dial-up clients set type dynamic",
     ],
     ['unset ike-version', "warning later: 'dialup' is left out: IKE version 1 is not served; set ike-version 2"],
     ['set ike-version 1', "warning later: 'dialup' is left out: IKE version 1 is not served; set ike-version 2"],
@@ -126,10 +126,10 @@ end`;
     expect(told(text)).toEqual([]);
   });
   it('is everywhere when the interface is not defined, with a warning', () => {
-    const text = gateway(['set interface "port9"']);
+    const text = gateway(['set interface "p9"']);
     expect(profileOf(text).localAddresses).toBeUndefined();
     expect(told(text)).toEqual([
-      "warning reference: interface 'port9' of 'dialup' is not defined, so it answers on every local address: add it with its ip under 'config system interface'",
+      "warning reference: interface 'p9' of 'dialup' is not defined under 'config system interface': every local address answers",
     ]);
   });
   it('is one address with local-gw', () => {
@@ -194,7 +194,7 @@ describe('pre-shared keys', () => {
   });
   it('that are encrypted are an error with the fix', () => {
     expect(told(gateway(['set psksecret ENC c2VjcmV0']))).toEqual([
-      'error encrypted: psksecret is encrypted (ENC) by the FortiGate that wrote it, and only that one can read it: paste the clear text secret, set psksecret "..."',
+      'error encrypted: psksecret is encrypted (ENC), which only its FortiGate can read: paste the clear text secret',
     ]);
   });
   it('that are short are told to be weak', () => {
@@ -220,18 +220,27 @@ describe('EAP', () => {
     });
   });
   const policy = (...lines: string[]) =>
-    `config firewall policy\nedit 1\nset action accept\nset srcintf "dialup"\nset dstintf "any"\nset groups "staff"\n${lines.join('\n')}\nnext\nend\n`;
+    `config firewall policy
+edit 1
+set action accept
+set srcintf "dialup"
+set dstintf "any"
+set groups "staff"
+${lines.join('\n')}
+next
+end
+`;
   it('without authusrgrp takes the groups of the policies from this gateway', () => {
     expect(profileOf(eap() + policy()).remoteAuth).toMatchObject({ groups: ['staff'] });
   });
   it.each(['set status disable', 'set action deny', 'set srcintf "wan1"'])('a policy with %s gives none', (line) => {
     expect(told(eap() + policy(line))).toContain(
-      `error missing: 'dialup' asks for users and has no group of them: set authusrgrp "NAME", or groups in a firewall policy whose srcintf it is`,
+      `error missing: 'dialup' asks for users and has no group of them: set authusrgrp "NAME", or groups in a policy from it`,
     );
   });
   it('with both goes by authusrgrp, and says so', () => {
     expect(told(eap('set authusrgrp "staff"') + policy())).toContain(
-      "warning conflict: 'dialup' has authusrgrp, and its firewall policies name groups (staff): authusrgrp goes first, the others are not asked",
+      "warning conflict: 'dialup' has authusrgrp, so the groups of its firewall policies (staff) are not asked",
     );
   });
   it('of a group that is not defined is an error', () => {
@@ -269,7 +278,7 @@ describe('which peers are taken', () => {
   });
   it('a restriction to certificates without certificates is an error, not taken for any', () => {
     expect(told(gateway(['set peertype peer', 'set peer "ann"']))).toEqual([
-      "error conflict: peer of 'dialup' is about certificates, and its clients show none: unset peer, or set authmethod-remote signature",
+      "error conflict: peer of 'dialup' needs certificates of clients: set authmethod-remote signature, or unset peer",
     ]);
   });
 });
@@ -292,7 +301,7 @@ describe('localid', () => {
   });
   it('of type asn1dn needs a certificate', () => {
     expect(told(gateway(['set localid-type asn1dn']))).toEqual([
-      "error conflict: localid-type asn1dn of 'dialup' takes the subject of a certificate, and there is none: set authmethod signature, or another type",
+      "error conflict: localid-type asn1dn of 'dialup' is a certificate's subject: set authmethod signature, or another type",
     ]);
   });
   it('that is missing is an error when its type is given', () => {
@@ -348,7 +357,7 @@ describe('remote-gw-match', () => {
       emsSnCheck: true,
     });
     expect(told(text)).toContain(
-      "warning later: remote-gw-match ztna of 'dialup': the EMS connectors are not served yet, so nobody can be shown to have a tag and every client is refused",
+      "warning later: remote-gw-match ztna of 'dialup': the EMS connectors are not served yet, so every client is refused",
     );
   });
   it('ztna without tags is an error', () => {

@@ -146,7 +146,7 @@ describe('posture tags', () => {
     ]));
   it('of hardware addresses are refused with the fix', () =>
     expect(spelled(tags, 'MAC_EMS1_ZTNA_a')).toBe(
-      "✗ 'MAC_EMS1_ZTNA_a' names hardware addresses, and a VPN client has none that we see: use the tag without MAC_ → EMS1_ZTNA_a",
+      "✗ 'MAC_EMS1_ZTNA_a' names hardware addresses, which VPN clients do not show: use it without MAC_ → EMS1_ZTNA_a",
     ));
   it.each(['EMS8_ZTNA_a', 'EMS0_ZTNA_a', 'ZTNA_a', 'EMS1_a', 'EMS1_ZTNA_', 'FCTEMS8825007278_a'])('%s is none', (typed) =>
     expect(value(tags, typed)).toBeUndefined(),

@@ -39,7 +39,7 @@ describe('users who cannot log in', () => {
   });
   it('for an encrypted password are an error', () => {
     expect(told(user('set passwd ENC abc'))).toEqual([
-      expect.stringMatching(/^error encrypted: passwd is encrypted \(ENC\).*set passwd "\.\.\."$/),
+      expect.stringMatching(/^error encrypted: passwd is encrypted \(ENC\).*paste the clear text secret$/),
     ]);
   });
   it.each(['ldap', 'radius', 'tacacs+'])('for a server of type %s are told', (type) => {
