@@ -14,24 +14,24 @@ const object = (table: string, body: string): string => `config ${table}\n${body
 
 describe('a hostile text', () => {
   it.each([
-    ['of one long line', 'x '.repeat(50_000)],
+    ['of one long line', 'x '.repeat(15_000)],
     ['of one long word', `set ${'x'.repeat(500_000)}`],
     ['of quotes', '"'.repeat(100_001)],
     ['of backslashes', '\\'.repeat(100_001)],
-    ['of open blocks', 'config a\n'.repeat(50_000)],
-    ['of open objects', `config user local\n${'edit a\n'.repeat(50_000)}`],
-    ['of ends', 'end\n'.repeat(100_000)],
-    ['of unknown words', gateway(Array.from({ length: 20_000 }, (_, i) => `set word${i} x`))],
-    ['of unknown blocks', many(20_000, (i) => `config block ${i}\nend`)],
-    ['of appends', gateway(Array.from({ length: 50_000 }, (_, i) => `append certificate c${i}`))],
+    ['of open blocks', 'config a\n'.repeat(15_000)],
+    ['of open objects', `config user local\n${'edit a\n'.repeat(15_000)}`],
+    ['of ends', 'end\n'.repeat(25_000)],
+    ['of unknown words', gateway(Array.from({ length: 6_000 }, (_, i) => `set word${i} x`))],
+    ['of unknown blocks', many(6_000, (i) => `config block ${i}\nend`)],
+    ['of appends', gateway(Array.from({ length: 15_000 }, (_, i) => `append certificate c${i}`))],
     [
       'of one long list',
       gateway([
-        `set internal-domain-list ${'d '.repeat(100_000)}`,
-        `set certificate ${many(50_000, (i) => `c${i}`).replaceAll('\n', ' ')}`,
+        `set internal-domain-list ${'d '.repeat(25_000)}`,
+        `set certificate ${many(15_000, (i) => `c${i}`).replaceAll('\n', ' ')}`,
       ]),
     ],
-    ['of next free numbers', object('firewall policy', 'edit 0\nnext\n'.repeat(30_000))],
+    ['of next free numbers', object('firewall policy', 'edit 0\nnext\n'.repeat(10_000))],
     [
       'of profiles that want the same addresses',
       object(
