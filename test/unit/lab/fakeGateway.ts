@@ -71,9 +71,6 @@ export type FakeSa = {
   ivs: number;
 };
 
-/** What our own CREATE_CHILD_SA needs once its answer is there. */
-export type Half = { readonly Ni: Uint8Array; readonly pair?: KeyPair; readonly SPIi?: IkeSpi };
-
 export class FakeGateway implements Party {
   readonly addresses = [GATEWAY];
   readonly random: SeededRandom;
@@ -138,6 +135,11 @@ export class FakeGateway implements Party {
     const messageId = sa.nextId;
     sa.nextId += 1;
     this.send(sa, this.sealed(sa, this.envelope(sa, exchange, messageId, false), payloads));
+  }
+
+  /** What the client answered to requests of ours. */
+  get answers(): readonly Heard[] {
+    return this.heard.filter((h) => h.header.response);
   }
 
   /** The last thing heard that answers or asks in this exchange. */
