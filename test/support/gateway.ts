@@ -1,0 +1,231 @@
+/**
+ * The gateway of a test: a real engine on a virtual network and clock, with everything around it written down. It carries the
+ * engine's outputs out as a daemon does, answers its questions by script, and keeps account of what must come back: child SAs,
+ * valves, addresses.
+ */
+import { validatePath } from '../../crypto/index.ts';
+import type { Config } from '../../src/config/index.ts';
+import {
+  type Answer,
+  type ChildKeys,
+  type Command,
+  Engine,
+  type GatewayView,
+  type IkeKeyTable,
+  type Output,
+  type Question,
+} from '../../src/ike/index.ts';
+import { type Lease, Leases } from '../../src/ike/leases.ts';
+import { DebugStream, type Event } from '../../src/log/index.ts';
+import type { Clearance } from '../../src/posture/index.ts';
+import { hex } from '../../src/wire/index.ts';
+import type { VirtualClock } from './clock.ts';
+import { GATEWAY, GATEWAY6 } from './configs.ts';
+import type { Datagram, Party } from './net.ts';
+import type { SeededRandom } from './random.ts';
+
+/** Gives the answer to a question; undefined leaves it open, for the test to answer by hand. */
+export type Script = (question: Question) => Promise<Answer> | Answer | undefined;
+export type Asked = { readonly ticket: number; readonly question: Question };
+export type Sent = Datagram & { readonly at: number };
+
+export type GatewayOptions = {
+  readonly config: Config;
+  readonly clock: VirtualClock;
+  readonly random: SeededRandom;
+  readonly script?: Script;
+  /** Without it no debug line is built: for long runs. */
+  readonly debug?: boolean;
+};
+
+export class Gateway implements Party {
+  readonly addresses = [GATEWAY, GATEWAY6];
+  readonly engine: Engine;
+  readonly config: Config;
+  /** The debug stream, as an operator reads it. */
+  readonly lines: string[] = [];
+  readonly events: Event[] = [];
+  readonly keys: IkeKeyTable[] = [];
+  /** Everything sent, with the moment. */
+  readonly sent: Sent[] = [];
+  /** Child SAs in the data plane now, by our inbound SPI; all that ever were; those whose valve is open. */
+  readonly installed = new Map<number, ChildKeys>();
+  readonly everInstalled: ChildKeys[] = [];
+  readonly opened = new Map<number, Clearance>();
+  /** Every question, and those that nobody has answered. */
+  readonly asked: Asked[] = [];
+  readonly open: Asked[] = [];
+  /** What the engine asked of the data plane that makes no sense. */
+  readonly mistakes: string[] = [];
+  script: Script;
+  readonly #clock: VirtualClock;
+  readonly #stream = new DebugStream();
+  readonly #leases = new Set<Lease>();
+  readonly #unread: Asked[] = [];
+  readonly #outbox: Datagram[] = [];
+
+  constructor({ config, clock, random, script = byTheBook(clock), debug = true }: GatewayOptions) {
+    const { entropy } = random.child('gateway');
+    this.config = config;
+    this.script = script;
+    this.#clock = clock;
+    this.#stream.subscribe((line) => this.lines.push(line));
+    this.engine = new Engine({ config, entropy, clocks: clock.clocks, debug, exportKeys: debug });
+  }
+
+  datagram({ octets, from, to }: Datagram): void {
+    const natt = to.port === this.config.system.nattPort;
+    this.#do(() => this.engine.datagram({ octets, from, to, natt }, this.#clock.clocks));
+  }
+  tick(): void {
+    this.#do(() => this.engine.tick(this.#clock.clocks));
+  }
+  command(command: Command): void {
+    this.#do(() => this.engine.command(command, this.#clock.clocks));
+  }
+  answer(ticket: number, answer: Answer): void {
+    const at = this.open.findIndex((one) => one.ticket === ticket);
+    if (at >= 0) this.open.splice(at, 1);
+    this.#do(() => this.engine.answer(ticket, answer, this.#clock.clocks));
+  }
+  deadline(): number | undefined {
+    return this.engine.deadline();
+  }
+  take(): readonly Datagram[] {
+    return this.#outbox.splice(0);
+  }
+
+  /** Questions that the script has not seen yet: virtual time stands still until `consult`. */
+  get curious(): boolean {
+    return this.#unread.length > 0;
+  }
+
+  /** Answers what the script answers. No virtual time passes, whatever it waits for. */
+  async consult(): Promise<void> {
+    for (const { ticket, question } of this.#unread.splice(0)) {
+      const answer = await this.script(question);
+      if (answer !== undefined) this.answer(ticket, answer);
+    }
+  }
+
+  get views(): readonly GatewayView[] {
+    return this.engine.snapshot();
+  }
+  /** The only SA there is. */
+  get view(): GatewayView {
+    const [view, second] = this.views;
+    if (view === undefined || second !== undefined) throw new Error(`${this.views.length} SAs where one is expected`);
+    return view;
+  }
+  count(name: string): number {
+    return this.engine.counters()[name] ?? 0;
+  }
+  /** Addresses that are leased now. */
+  get leased(): number {
+    return this.#leases.size;
+  }
+  /** Texts of lines without their prefix. */
+  get said(): readonly string[] {
+    return this.lines.map((line) => line.replace(/^ike [^ ]*:( |$)/, ''));
+  }
+  /** The narrative alone: without the lines that carry packets, prefix included. */
+  get narrative(): readonly string[] {
+    return this.lines.filter((line) => !line.startsWith('ike 0:'));
+  }
+  told<K extends Event['kind']>(kind: K): readonly Extract<Event, { readonly kind: K }>[] {
+    return this.events.filter((event): event is Extract<Event, { readonly kind: K }> => event.kind === kind);
+  }
+
+  /** What is wrong with this gateway whatever the test is about: faults, outputs that make no sense, secrets in the open. */
+  complaints(secrets: readonly string[]): readonly string[] {
+    const faults = this.told('fault').map(({ where, stack }) => `fault in ${where}: ${stack}`);
+    const keys = this.keys.flatMap(({ SK_ei, SK_er, SK_ai, SK_ar }) => [SK_ei, SK_er, SK_ai, SK_ar]);
+    const material = this.everInstalled.flatMap(({ material: m }) => [m.encrIn, m.encrOut, m.integIn, m.integOut]);
+    const hidden = [...keys, ...material].filter((octets) => octets.length > 0).map((octets) => hex(octets));
+    const open = [...this.lines, ...this.events.map((event) => JSON.stringify(event))].map((text) => text.toLowerCase());
+    const shown = [...secrets, ...hidden].filter((secret) => open.some((text) => text.includes(secret.toLowerCase())));
+    return [...faults, ...this.mistakes, ...shown.map((secret) => `a secret in the open: ${secret}`)];
+  }
+
+  /** What is still held after everything has ended; empty when nothing leaks. */
+  leftovers(): readonly string[] {
+    const { sas, children, timers, ...rest } = this.engine.counters();
+    const held = {
+      ...{ sas, children, timers, 'half-open': rest['half-open'] },
+      ...{ installed: this.installed.size, valves: this.opened.size, leases: this.leased },
+    };
+    return Object.entries(held).flatMap(([name, n]) => (n === 0 ? [] : [`${name}: ${n}`]));
+  }
+
+  #do(work: () => void): void {
+    held = this.#leases;
+    work();
+    held = undefined;
+    for (const output of this.engine.take()) this.#carryOut(output);
+  }
+
+  #carryOut(output: Output): void {
+    switch (output.do) {
+      case 'send': {
+        const { from, to, octets } = output;
+        this.sent.push({ from, to, octets, at: this.#clock.now });
+        this.#outbox.push({ from, to, octets });
+        return;
+      }
+      case 'ask': {
+        const { ticket, question } = output;
+        for (const list of [this.asked, this.open, this.#unread]) list.push({ ticket, question });
+        return;
+      }
+      case 'install': {
+        const { spiIn } = output.child.child;
+        if (this.installed.has(spiIn)) this.mistakes.push(`installed twice: ${spiIn}`);
+        this.installed.set(spiIn, output.child);
+        this.everInstalled.push(output.child);
+        return;
+      }
+      case 'open':
+        if (!this.installed.has(output.spi)) this.mistakes.push(`opened without being installed: ${output.spi}`);
+        this.opened.set(output.spi, output.by);
+        return;
+      case 'remove':
+        if (!this.installed.delete(output.spi)) this.mistakes.push(`removed without being installed: ${output.spi}`);
+        this.opened.delete(output.spi);
+        return;
+      case 'tell':
+        this.events.push(output.event);
+        return;
+      case 'say':
+        this.#stream.say(output.scope, output.line);
+        return;
+      case 'keys':
+        this.keys.push(output.table);
+    }
+  }
+}
+
+/** Certificates by the library that a daemon asks, posture by nobody: EMS is silent. */
+export function byTheBook(clock: VirtualClock): Script {
+  return async (question) => {
+    if (question.about === 'posture')
+      return { about: 'posture', evidence: { ems: { kind: 'silent', why: 'there is none' }, token: { kind: 'none' } } };
+    const { leaf, intermediates, anchors } = question;
+    return { about: 'certificate', verdict: await validatePath(leaf, intermediates, anchors, clock.unix) };
+  };
+}
+
+/**
+ * The engine has no gauge of leased addresses, so the pools themselves are watched: what they give while an engine works goes
+ * into the books of its gateway.
+ */
+let held: Set<Lease> | undefined;
+const { take, release } = Leases.prototype;
+Leases.prototype.take = function watched(...args) {
+  const lease = take.apply(this, args);
+  if (lease !== undefined) held?.add(lease);
+  return lease;
+};
+Leases.prototype.release = function watched(lease, now) {
+  held?.delete(lease);
+  return release.call(this, lease, now);
+};
