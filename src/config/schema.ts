@@ -28,7 +28,7 @@ export const posternSettings = table({
     'eap-methods': served(options(['mschapv2', 'gtc'], ['mschapv2', 'gtc']), 'EAP methods, the preferred first'),
     'lease-linger': served(
       integer(0, 2592000, 86400),
-      'seconds for which an address stays reserved for the identity that had it',
+      'seconds for which an address is kept for the identity that had it, while others are free',
     ),
   },
 });

@@ -15,11 +15,12 @@ import {
   constantTimeEqual,
   makeSignature,
   type Secret,
+  sha1,
   verifySignature,
 } from '../../crypto/index.ts';
 import type { LocalCertificate, PeerRule, Profile, Users } from '../config/index.ts';
-import { AuthMethod, concat, describeIdentity, equal, type Payload } from '../wire/index.ts';
-import type { Authenticated, Basis, Identity, Opening } from './sa.ts';
+import { AuthMethod, concat, describeIdentity, equal, hex, type Payload } from '../wire/index.ts';
+import type { Authenticated, Basis, FirstRequest, Identity, Opening } from './sa.ts';
 
 const KEY_PAD = new Uint8Array([...'Key Pad for IKEv2'].map((c) => c.charCodeAt(0))); // 17 ASCII octets, no NUL (§2.15)
 /** What our SIGNATURE_HASH_ALGORITHMS says we verify: SHA2-256, -384, -512 and Identity (RFC 7427 §4, RFC 8420 §2). */
@@ -133,8 +134,12 @@ export function peerRuleFor(peers: readonly PeerRule[], chain: readonly Certific
   return peers.find((rule) => rule.anchors.some((a) => chain.some((c) => equal(c.der, a.der))) && subjectFits(rule, leaf));
 }
 
+/** The parts of a distinguished name in text, `CN = bob` as `CN=bob`: a part is compared whole, never as a piece of text. */
+const namesIn = (text: string): readonly string[] =>
+  text.split(/[,/]\s*(?=[A-Za-z0-9.]+\s*=)/).map((part) => part.replace(/\s*=\s*/, '=').trim());
+
 function subjectFits({ subject, cn, cnType }: PeerRule, leaf: Certificate): boolean {
-  if (subject !== undefined && !leaf.subject.includes(subject)) return false;
+  if (subject !== undefined && !namesIn(subject).every((rdn) => namesIn(leaf.subject).includes(rdn))) return false;
   if (cn === undefined) return true;
   const same = (text: string) => text.toLowerCase() === cn.toLowerCase();
   switch (cnType) {
@@ -161,20 +166,27 @@ export function identityFor(profile: Profile, asked: Identity | undefined, local
   return { idType: local.length === 4 ? 1 : 5, data: local }; // ID_IPV4_ADDR, ID_IPV6_ADDR
 }
 
-/** Makes the proof. Called only where an AUTH payload has just been verified. */
+type Proven = { readonly user?: string; readonly group?: string; readonly certificate?: Certificate };
+
+/**
+ * Makes the proof. Called only where an AUTH payload has just been verified.
+ *
+ * Its key names one device of one person in one profile: what leases, INITIAL_CONTACT and unique IDs go by. An EAP user's
+ * device is told by its FortiClient UID where it has one, since its ID is often an address that changes with every network;
+ * a claimed UID can only ever name another device of the same user.
+ */
 export function authenticated(
   method: Authenticated['method'],
-  IDi: Identity,
-  more: { readonly user?: string; readonly group?: string; readonly certificate?: string },
+  { profile, first }: { readonly profile: Profile; readonly first: FirstRequest },
+  { user, group, certificate }: Proven,
 ): Authenticated {
-  const { type, text } = describeIdentity(IDi.idType, IDi.data);
-  return {
-    method,
-    idType: IDi.idType,
-    idText: text,
-    user: more.user,
-    group: more.group,
-    certificate: more.certificate,
-    key: `${method}|${type}|${text}|${more.user ?? ''}`,
-  } as Authenticated; // the one maker of the proof
+  const { IDi, claims } = first;
+  const text = describeIdentity(IDi.idType, IDi.data).text;
+  const subject = certificate?.subject;
+  // The cast is the maker's. The key comes last: reading the claims takes the proof.
+  const proof = { method, idType: IDi.idType, idText: text, user, group, certificate: subject, key: '' } as Authenticated;
+  const uid = user === undefined ? undefined : claims?.given(proof).uid;
+  const who = uid === undefined ? `${IDi.idType} ${hex(IDi.data)}` : `uid ${uid}`;
+  const parts = [profile.name, method, user ?? '', who, certificate === undefined ? '' : hex(sha1(certificate.der))];
+  return { ...proof, key: hex(sha1(new TextEncoder().encode(parts.join('\0')))) };
 }

@@ -11,8 +11,8 @@ export class Counters {
     this.#counts.set(name, (there ?? 0) + 1);
   }
 
-  /** Counts a dropped datagram by the class of its reason; `why` is for whoever debugs at this line. */
-  drop(reason: string, _why: string): void {
+  /** Counts a dropped datagram by the class of its reason. Names are ours alone: a peer must not make new ones. */
+  drop(reason: string): void {
     this.count(`drop-${reason}`);
   }
 

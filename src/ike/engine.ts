@@ -18,6 +18,7 @@ import {
 } from '../wire/index.ts';
 import { AdmissionControl, Cookies } from './cookie.ts';
 import { Counters } from './counters.ts';
+import type { SlotEnv } from './env.ts';
 import { afterCertificate } from './exchange/authStart.ts';
 import { exchanges } from './exchange/index.ts';
 import { type Answer, dispatch, refuse, type Step } from './exchange.ts';
@@ -26,6 +27,7 @@ import { afterGate } from './gate.ts';
 import { Leases } from './leases.ts';
 import { Life, roomOf } from './life.ts';
 import { Outbox, type Output, type Ticket } from './outbox.ts';
+import { unreachable } from './profiles.ts';
 import { payloadsOf, protect, unprotect } from './protect.ts';
 import { refusals } from './refusal.ts';
 import type { Endpoint, IkeSa, Path } from './sa.ts';
@@ -45,12 +47,17 @@ export type Command =
   /** End one SA, by its instance name. */
   | { readonly do: 'delete'; readonly name: string; readonly why: string };
 
+/** What is taken for the answer of somebody outside who did not answer in time. */
+const TOO_SLOW = {
+  posture: { about: 'posture', evidence: { ems: { kind: 'silent', why: 'no answer in time' }, token: { kind: 'none' } } },
+  certificate: { about: 'certificate', verdict: { ok: false, why: 'path validation did not end in time' } },
+} as const satisfies { readonly [A in Answer['about']]: Answer };
+
 export class Engine {
   readonly #world: World;
   readonly #life: Life;
   readonly #counters = new Counters();
   readonly #door: FrontDoor;
-  readonly #tickets = new Map<Ticket, Slot>();
   #lastTicket = 0;
 
   /**
@@ -71,6 +78,8 @@ export class Engine {
       admission: new AdmissionControl(settings),
       cookies: new Cookies(random, o.clocks.now),
       suites: new Suites(),
+      tickets: new Map(),
+      closing: false,
       clocks: o.clocks,
       debug: o.debug === true,
       lastId: 0,
@@ -89,7 +98,7 @@ export class Engine {
 
   /** How many SAs still wait for the answer to our Delete. */
   get deleting(): number {
-    return this.#life.deleting;
+    return this.#life.requests.deleting;
   }
 
   /** Takes one UDP datagram; whatever stands in it, nothing is thrown. */
@@ -98,7 +107,7 @@ export class Engine {
     try {
       this.#datagram(d);
     } catch (error) {
-      if (error instanceof Malformed) return this.#counters.drop('malformed', error.message);
+      if (error instanceof Malformed) return this.#counters.drop('malformed');
       this.#fault('datagram', error);
     }
   }
@@ -106,13 +115,17 @@ export class Engine {
   /** Takes the answer to a question asked by `ask`; one whose SA has moved on is dropped. */
   answer(ticket: Ticket, answer: Answer, clocks: Clocks): void {
     this.#world.clocks = clocks;
-    const slot = this.#tickets.get(ticket);
-    this.#tickets.delete(ticket);
-    if (slot === undefined || slot.ticket !== ticket) return this.#counters.drop('late-answer', '');
+    const slot = this.#world.tickets.get(ticket);
+    this.#world.tickets.delete(ticket);
+    if (slot === undefined || slot.ticket !== ticket) return this.#counters.drop('late-answer');
+    this.#answer(slot, answer);
+  }
+
+  #answer(slot: Slot, answer: Answer): void {
     slot.ticket = 0;
     const { sa } = slot;
     const env = this.#life.env(slot);
-    this.#contain(slot, 'answer', () => {
+    this.#contain(slot, 'answer', env, () => {
       if (sa.at === 'at-certificate' && answer.about === 'certificate')
         this.#commit(slot, afterCertificate(sa, answer.verdict, env), env);
       else if (sa.at === 'at-gate' && answer.about === 'posture') this.#commit(slot, afterGate(sa, answer.evidence, env), env);
@@ -123,16 +136,17 @@ export class Engine {
     this.#world.clocks = clocks;
     switch (command.do) {
       case 'shutdown':
+        this.#world.closing = true;
         for (const slot of [...this.#world.table.all()]) {
           if (slot.sa.at === 'established')
-            this.#life.submit(slot, { do: 'delete-ike', reason: 'shutdown', why: 'the gateway shuts down' });
+            this.#life.requests.submit(slot, { do: 'delete-ike', reason: 'shutdown', why: 'the gateway shuts down' });
           else this.#life.close(slot, 'shutdown', 'the gateway shuts down', false);
         }
         return;
       case 'delete': {
         const slot = this.#world.table.named(command.name);
         if (slot?.sa.at === 'established')
-          this.#life.submit(slot, { do: 'delete-ike', reason: 'admin-deleted', why: command.why });
+          this.#life.requests.submit(slot, { do: 'delete-ike', reason: 'admin-deleted', why: command.why });
       }
     }
   }
@@ -143,7 +157,11 @@ export class Engine {
     for (;;) {
       const slot = this.#life.timers.due(clocks.now);
       if (slot === undefined) return;
-      this.#contain(slot, 'tick', () => this.#life.due(slot));
+      const env = this.#life.env(slot);
+      // Who waits for somebody outside is not kept waiting: no answer in time is the answer of silence.
+      if (slot.sa.at === 'at-gate' && clocks.now >= slot.expires) this.#answer(slot, TOO_SLOW.posture);
+      else if (slot.sa.at === 'at-certificate' && clocks.now >= slot.expires) this.#answer(slot, TOO_SLOW.certificate);
+      else this.#contain(slot, 'tick', env, () => this.#life.due(slot));
     }
   }
 
@@ -157,26 +175,30 @@ export class Engine {
     return this.#world.out.take();
   }
 
-  /** Plain values about every SA; no methods, no secrets. */
+  /** Plain values about every SA that lives or negotiates; no methods, no secrets. */
   snapshot(): readonly GatewayView[] {
-    return [...this.#world.table.all()].map((slot) => viewOf(slot, this.#world.clocks.now));
+    const live = [...this.#world.table.all()].filter((slot) => slot.sa.at !== 'closed' && !slot.replaced);
+    return live.map((slot) => viewOf(slot, this.#world.clocks.now));
   }
 
   /** Monotonic counters of messages, drops by reason, faults, and gauges of what is held. */
   counters(): Readonly<Record<string, number>> {
-    const { table, admission } = this.#world;
+    const { table, admission, leases, tickets } = this.#world;
     return {
       ...this.#counters.all(),
       sas: table.size,
+      closed: this.#life.closed,
       children: table.children,
+      leases: leases.total,
       'half-open': admission.halfOpen,
+      tickets: tickets.size,
       timers: this.#life.timers.size,
     };
   }
 
   #datagram({ octets, from, to, natt }: Datagram): void {
     const seen = classify(octets, natt);
-    if (seen.kind !== 'ike') return this.#counters.drop(seen.kind, '');
+    if (seen.kind !== 'ike') return this.#counters.drop(seen.kind);
     const path: Path = { local: to, remote: from, natt };
     const header = decodeHeader(seen.octets);
     sayComes(this.#world, header, seen.octets, octets.length, path);
@@ -190,7 +212,7 @@ export class Engine {
     )
       return this.#door.unknownSpi(header, path);
     const message = decodeMessage(seen.octets, header);
-    if (message.sealed === undefined) return this.#counters.drop('unprotected', '');
+    if (message.sealed === undefined) return this.#counters.drop('unprotected');
     if (header.response) return this.#response(slot, seen.octets, message, path);
     this.#request(slot, seen.octets, message, path);
   }
@@ -203,17 +225,17 @@ export class Engine {
     const admission = admit(slot.window, header.messageId);
     if (admission === 'old' || admission === 'ahead') {
       env.say('sa', phrases.outsideWindow, header.messageId, slot.window.next);
-      return this.#counters.drop(admission, '');
+      return this.#counters.drop(admission);
     }
     if (admission === 'busy') {
       env.say('sa', phrases.requestBusy);
-      return this.#counters.drop('busy', '');
+      return this.#counters.drop('busy');
     }
-    const channel = admission === 'fresh' ? slot : { iv: 0, reassembly: undefined };
-    const opened = unprotect(slot.sa.basis, channel, octets, message, sealed);
+    const channel = admission === 'fresh' ? slot : { iv: 0, reassembly: undefined, answers: undefined };
+    const opened = unprotect(slot.sa.basis, channel, octets, message, sealed, this.#world.clocks.now);
     if (opened.kind === 'drop') {
-      env.say('sa', phrases.malformed, opened.why);
-      return this.#counters.drop('integrity', opened.why);
+      env.say('sa', phrases.dropped, opened.why);
+      return this.#counters.drop(opened.reason);
     }
     if (admission === 'again') {
       if (sealed.kind === 'SKF' && sealed.fragment !== 1) return; // RFC 7383 §2.6.1: the first fragment stands for all
@@ -221,14 +243,24 @@ export class Engine {
       this.#counters.count('retransmit');
       return this.#world.out.send(path, slot.window.response);
     }
-    if (opened.kind === 'fragment') return env.say('sa', phrases.fragmentQueued, opened.number, opened.total);
+    if (opened.kind === 'fragment') {
+      env.say('sa', phrases.fragmentQueued, opened.number, opened.total);
+      return this.#life.schedule(slot); // the parts are not kept for ever
+    }
     if (opened.fragments > 0) env.say('sa', phrases.reassembled);
+    const refused = this.#misplaced(slot, path);
+    if (refused !== undefined) {
+      env.say('sa', phrases.dropped, refused);
+      return this.#counters.drop('misplaced');
+    }
     begin(slot.window);
+    slot.answerTo = path;
     slot.exchange = header.exchange;
     slot.lastIn = this.#world.clocks.now;
     this.#follow(slot, path);
-    this.#counters.count(exchangeName(header.exchange));
-    this.#contain(slot, exchangeName(header.exchange), () => {
+    const name = Object.values<number>(Exchange).includes(header.exchange) ? exchangeName(header.exchange) : 'exchange-other';
+    this.#counters.count(name);
+    this.#contain(slot, name, env, () => {
       const step = payloadStep(opened, (payloads) => dispatch(exchanges, slot.sa, { exchange: header.exchange, payloads }, env));
       this.#commit(slot, step, env);
     });
@@ -236,19 +268,30 @@ export class Engine {
 
   #response(slot: Slot, octets: Uint8Array, message: Message, path: Path): void {
     const { header, sealed } = message;
-    if (sealed === undefined || slot.own?.current?.id !== header.messageId) return this.#counters.drop('stray-response', '');
-    const opened = unprotect(slot.sa.basis, slot, octets, message, sealed);
-    if (opened.kind === 'drop') return this.#counters.drop('integrity', opened.why);
-    if (opened.kind === 'fragment') return;
+    if (sealed === undefined || slot.own?.current?.id !== header.messageId) return this.#counters.drop('stray-response');
+    const opened = unprotect(slot.sa.basis, slot, octets, message, sealed, this.#world.clocks.now);
+    if (opened.kind === 'drop') return this.#counters.drop(opened.reason);
+    if (opened.kind === 'fragment') return this.#life.schedule(slot);
+    if (this.#misplaced(slot, path) !== undefined) return this.#counters.drop('misplaced');
     this.#follow(slot, path);
-    this.#contain(slot, 'response', () => {
+    this.#contain(slot, 'response', this.#life.env(slot), () => {
       try {
-        this.#life.response(slot, header.messageId, opened);
+        this.#life.requests.answered(slot, header.exchange, opened);
       } catch (error) {
         if (!(error instanceof Malformed)) throw error;
         this.#life.close(slot, 'syntax', `malformed response: ${error.message}`, false);
       }
     });
+  }
+
+  /** Why no profile of this SA takes messages on this path (`local-gw`, `interface`, `remote-gw-match`); undefined: one does. */
+  #misplaced(slot: Slot, path: Path): string | undefined {
+    const { sa, path: was } = slot;
+    if (sa.at === 'closed' || (was.remote.address === path.remote.address && was.local.address === path.local.address))
+      return undefined;
+    const profiles = sa.at === 'half-open' ? sa.candidates : [sa.profile];
+    const whys = profiles.map((profile) => unreachable(profile, path));
+    return whys.includes(undefined) ? undefined : whys[0];
   }
 
   /** §2.23: the peer's address follows verified, fresh messages only, and only where a NAT may move it. */
@@ -268,15 +311,15 @@ export class Engine {
   }
 
   /** Carries out what a handler decided: the one place where an SA changes because of a message. */
-  #commit(slot: Slot, step: Step, env: ReturnType<Life['env']>): void {
+  #commit(slot: Slot, step: Step, env: SlotEnv): void {
     const { out } = this.#world;
     switch (step.kind) {
       case 'reply':
-        this.#respond(slot, step.payloads);
-        env.settle(step.to);
+        env.settle(step.to, step.successor);
         this.#life.put(slot, step.to);
-        for (const { child, why } of step.removed ?? []) this.#life.remove(slot, child, why);
         for (const keys of step.installed ?? []) this.#life.install(slot, keys);
+        this.#respond(slot, step.payloads);
+        for (const { child, why } of step.removed ?? []) this.#life.remove(slot, child, why);
         if (step.successor !== undefined) {
           this.#life.succeed(slot, step.successor);
           this.#life.retire(slot);
@@ -285,7 +328,7 @@ export class Engine {
       case 'ask': {
         this.#lastTicket += 1;
         slot.ticket = this.#lastTicket;
-        this.#tickets.set(slot.ticket, slot);
+        this.#world.tickets.set(slot.ticket, slot);
         env.settle(step.to);
         this.#life.put(slot, step.to);
         return out.push({ do: 'ask', ticket: slot.ticket, question: step.question });
@@ -301,7 +344,7 @@ export class Engine {
     }
   }
 
-  #refuse(slot: Slot, { reason, why, data }: Extract<Step, { readonly kind: 'refuse' }>, env: ReturnType<Life['env']>): void {
+  #refuse(slot: Slot, { reason, why, data }: Extract<Step, { readonly kind: 'refuse' }>, env: SlotEnv): void {
     const { notify: name, endsEstablished } = refusals[reason];
     const established = slot.sa.at === 'established';
     const quiet = !established && this.#world.config.settings.quietAuthFailures;
@@ -323,7 +366,7 @@ export class Engine {
 
   /** Answers the request that is being worked on; the octets are kept for its retransmissions (§2.1). */
   #respond(slot: Slot, payloads: readonly Payload[]): void {
-    const { sa, window, path } = slot;
+    const { sa, window, answerTo } = slot;
     const { SPIi, SPIr, initiator } = sa.basis;
     const envelope = { SPIi, SPIr, exchange: slot.exchange, initiator, response: true, messageId: window.next - 1 };
     const room = sa.at === 'closed' || sa.at === 'half-open' ? roomOfCandidates(sa, slot) : roomOf(sa, slot);
@@ -336,16 +379,17 @@ export class Engine {
         datagrams.length,
       );
     remember(window, datagrams);
-    this.#world.out.send(path, datagrams);
-    saySent(this.#world, slot, `${fortiExchange(slot.exchange)}_RESPONSE`, datagrams, path);
+    this.#world.out.send(answerTo, datagrams);
+    saySent(this.#world, slot, `${fortiExchange(slot.exchange)}_RESPONSE`, datagrams, answerTo, window.next - 1);
   }
 
   /** A fault of ours ends the SA it happened in and nothing else. */
-  #contain(slot: Slot, where: string, work: () => void): void {
+  #contain(slot: Slot, where: string, env: SlotEnv, work: () => void): void {
     try {
       work();
     } catch (error) {
       this.#fault(where, error);
+      env.settle(slot.sa);
       if (slot.sa.at !== 'closed') this.#life.close(slot, 'fault', `fault in ${where}`, true);
     }
   }

@@ -7,33 +7,26 @@ import { addressText, type IkeSpi, ikeSpi, NO_SPI } from '../wire/index.ts';
 import type { Env, SaEvent, Where } from './exchange.ts';
 import { type Ends, type KeyRing, rekeyedKeys } from './keys.ts';
 import type { Lease } from './leases.ts';
+import type { Life } from './life.ts';
 import type { IkeChoice } from './negotiate.ts';
-import { lowest, type OwnRequest } from './own.ts';
+import { lowest } from './own.ts';
 import { type Basis, type EspSuite, type Established, type IkeSa, nameOf, type Path, type Suite } from './sa.ts';
 import type { Slot } from './slot.ts';
 import type { World } from './world.ts';
 
-/** Which of our requests a rekey by the peer would collide with (§2.25). */
-const COLLIDES: { readonly [R in OwnRequest['do']]: Env['busy'] } = {
-  'rekey-ike': 'rekey-ike',
-  'rekey-child': 'rekey-child',
-  'delete-ike': 'delete',
-  'delete-child': undefined,
-  dpd: undefined,
-};
-
 export class SlotEnv implements Env {
   readonly #world: World;
   readonly #slot: Slot;
-  readonly #drop: (slot: Slot, reason: Reason, why: string) => void;
+  readonly #life: Life;
   readonly #leases: Lease[] = [];
+  readonly #rings: KeyRing[] = [];
   #name: string;
-  #index = -1;
+  #instance: { readonly profile: string; readonly index: number } | undefined;
 
-  constructor(world: World, slot: Slot, drop: (slot: Slot, reason: Reason, why: string) => void) {
+  constructor(world: World, slot: Slot, life: Life) {
     this.#world = world;
     this.#slot = slot;
-    this.#drop = drop;
+    this.#life = life;
     this.#name = nameOf(slot.sa);
   }
 
@@ -54,7 +47,7 @@ export class SlotEnv implements Env {
   }
   get busy(): Env['busy'] {
     const under = this.#slot.own?.current?.pending.request.do;
-    return under === undefined ? undefined : COLLIDES[under];
+    return under === 'dpd' ? undefined : under;
   }
 
   say<A extends readonly unknown[]>(where: Where, phrase: (...args: A) => Phrase, ...args: A): void {
@@ -74,7 +67,7 @@ export class SlotEnv implements Env {
     for (;;) {
       const o = entropy.octets(4);
       const spi = new DataView(o.buffer, o.byteOffset, 4).getUint32(0);
-      if (spi >= 256 && !table.hasEsp(spi)) return spi; // RFC 4303 §2.1: 1-255 are reserved
+      if (spi >= 256 && table.byEsp(spi) === undefined) return spi; // RFC 4303 §2.1: 1-255 are reserved
     }
   }
 
@@ -92,7 +85,9 @@ export class SlotEnv implements Env {
   }
 
   deriveIke(suite: Suite, shared: Uint8Array, ends: Ends, old: Basis): KeyRing {
-    return rekeyedKeys(old, suite, shared, ends, this.#world.slab);
+    const ring = rekeyedKeys(old, suite, shared, ends, this.#world.slab);
+    this.#rings.push(ring);
+    return ring;
   }
   suite(choice: IkeChoice): Suite {
     return this.#world.suites.ike(choice);
@@ -109,8 +104,9 @@ export class SlotEnv implements Env {
     return this.#world.lastChild;
   }
   instance(profile: string): string {
-    this.#index = this.#world.table.takeInstance(profile);
-    return `${profile}_${this.#index}`;
+    const index = this.#world.table.takeInstance(profile);
+    this.#instance = { profile, index };
+    return `${profile}_${index}`;
   }
 
   others(key: string): readonly Established[] {
@@ -119,15 +115,18 @@ export class SlotEnv implements Env {
       .filter((slot) => slot !== this.#slot)
       .flatMap(({ sa }) => (sa.at === 'established' ? [sa] : []));
   }
-  drop(sa: Established, reason: Reason): void {
+  drop(sa: Established, how: 'silently' | 'by-delete', reason: Reason): void {
     const slot = this.#world.table.byKey(sa.proof.key).find((s) => s.sa === sa);
-    if (slot !== undefined) this.#drop(slot, reason, 'replaced by a newer SA of the same peer');
+    const why = 'replaced by a newer SA of the same peer';
+    if (slot === undefined) return;
+    if (how === 'silently') this.#life.close(slot, reason, why, false);
+    else this.#life.requests.submit(slot, { do: 'delete-ike', reason, why });
   }
 
-  rivalled(old: number, made: number, Ni: Uint8Array, Nr: Uint8Array): void {
+  rivalled(old: number, Ni: Uint8Array, Nr: Uint8Array): void {
     const pending = this.#slot.own?.current?.pending;
     if (pending?.request.do === 'rekey-child' && pending.request.spiIn === old)
-      pending.rival = { made, lowest: lowest(Ni, Nr).slice() };
+      pending.rival = { lowest: lowest(Ni, Nr).slice() };
   }
 
   tell(event: SaEvent): void {
@@ -135,16 +134,18 @@ export class SlotEnv implements Env {
     this.#world.out.push({ do: 'tell', event: { ...subjectOf(this.#slot, this.#name), ...event } as Event });
   }
 
-  /** Gives back what a handler took and the SA that came of it does not hold. */
-  settle(sa: IkeSa): void {
+  /** Gives back what a handler took and neither the SA that came of it nor its successor holds. */
+  settle(sa: IkeSa, successor?: Established): void {
+    const { leases, table, slab } = this.#world;
     const kept = sa.at === 'established' ? sa : undefined;
-    for (const lease of this.#leases)
-      if (lease !== kept?.lease4 && lease !== kept?.lease6) this.#world.leases.release(lease, this.now);
-    if (this.#index < 0) return;
-    if (kept === undefined) {
-      const at = this.#name.lastIndexOf('_');
-      this.#world.table.giveInstance(this.#name.slice(0, at), this.#index);
-    } else this.#slot.index = this.#index;
+    for (const lease of this.#leases) if (lease !== kept?.lease4 && lease !== kept?.lease6) leases.release(lease, this.now);
+    for (const ring of this.#rings) if (ring !== successor?.basis.keys) ring.release(slab);
+    this.#leases.length = this.#rings.length = 0;
+    const taken = this.#instance;
+    if (taken === undefined) return;
+    this.#instance = undefined;
+    if (kept === undefined) table.giveInstance(taken.profile, taken.index);
+    else this.#slot.index = taken.index;
   }
 
   #scope(where: Where): Scope {

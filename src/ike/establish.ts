@@ -4,24 +4,23 @@
  */
 import type { Secret } from '../../crypto/index.ts';
 import * as phrases from '../log/phrases/index.ts';
-import { addressText, notify, type Payload } from '../wire/index.ts';
+import { notify, type Payload } from '../wire/index.ts';
 import { authAfterEap, gatewayAuth } from './auth.ts';
 import { type ChildOutcome, lifetime, makeChild, spiText } from './child.ts';
 import { type Env, refuse, type Step } from './exchange.ts';
 import type { Lease } from './leases.ts';
 import { answerConfig, type Note, wantsFamilies } from './modecfg.ts';
 import { sayConfig, selectorText } from './narrate.ts';
-import type { ChildSa, Established, SaAt, Standing } from './sa.ts';
+import type { ChildSa, Device, Established, SaAt, Standing } from './sa.ts';
 
 export function establish(sa: SaAt<'at-gate'>, standing: Standing, env: Env): Step {
   const { basis, opening, profile, first, proof } = sa;
+  const own = ownAuth(sa, sa.msk, env); // first of all: nobody is put out for a client that we cannot answer
+  if (!own.ok) return refuse('auth-failed', own.why);
   const refused = makeRoom(sa, env);
   if (refused !== undefined) return refused;
-  const own = ownAuth(sa, sa.msk, env);
-  if (!own.ok) return refuse('auth-failed', own.why);
 
   const instance = env.instance(profile.name);
-  const client = first.claims?.given(proof);
   if (first.proposals !== undefined) env.say('sa', phrases.creatingChild);
   const leases = takeLeases(sa, env);
   const { soft, hard } = lifetime(profile.keylife, env.now, env.random(1)[0] ?? 0);
@@ -32,18 +31,22 @@ export function establish(sa: SaAt<'at-gate'>, standing: Standing, env: Env): St
     instance,
     proof,
     standing,
-    client,
+    client: deviceOf(sa),
     lease4: leases.lease4,
     lease6: leases.lease6,
     children: [],
     since: env.now,
     soft,
     hard,
+    ends: env.now + (standing.until - env.unix) * 1000,
   };
   const identity: Payload = { kind: 'IDr', ...sa.IDr };
   const head = [identity, ...own.payloads];
-  if (first.proposals === undefined) return opened(sa, established, head, undefined, [], env); // RFC 6023: childless
-  if (leases.failed !== undefined) return opened(sa, established, [...head, notify(leases.failed)], undefined, [], env); // §2.19, §4 of field lessons: never a duplicate lease
+  // §2.19: never a duplicate lease; the IKE SA stays.
+  if (leases.failed !== undefined) return opened(sa, established, [...head, notify(leases.failed)], undefined, [], env);
+  const cp = leases.payload === undefined ? [] : [leases.payload];
+  const notes = leases.notes ?? [];
+  if (first.proposals === undefined) return opened(sa, established, [...head, ...cp], undefined, notes, env); // RFC 6023
   const outcome = makeChild(
     {
       basis,
@@ -62,9 +65,14 @@ export function establish(sa: SaAt<'at-gate'>, standing: Standing, env: Env): St
     },
     env,
   );
-  const cp = leases.payload === undefined ? [] : [leases.payload];
+  // A client whose child is refused keeps its address: it may ask again by CREATE_CHILD_SA.
   const tail = outcome.kind === 'made' ? outcome.payloads : [outcome.notify];
-  return opened(sa, established, [...head, ...(outcome.kind === 'made' ? cp : []), ...tail], outcome, leases.notes ?? [], env);
+  return opened(sa, established, [...head, ...cp, ...tail], outcome, notes, env);
+}
+
+function deviceOf({ first, proof }: SaAt<'at-gate'>): Device | undefined {
+  const claims = first.claims?.given(proof);
+  return claims === undefined ? undefined : { uid: claims.uid, emsSn: claims.emsSn, emsId: claims.emsId };
 }
 
 /** INITIAL_CONTACT (§2.4) and `enforce-unique-id`; both believed only now, from an authenticated peer. */
@@ -72,18 +80,14 @@ function makeRoom({ profile, first, proof }: SaAt<'at-gate'>, env: Env): Step | 
   const others = env.others(proof.key);
   if (others.length === 0) return undefined;
   if (first.initialContact) {
-    env.say('sa', phrases.initialContact);
-    env.say('sa', phrases.flushing);
-    for (const other of others) env.drop(other, 'replaced');
-    env.say('sa', phrases.flushed);
-    env.say('sa', phrases.initialContactDone);
+    for (const other of others) env.drop(other, 'silently', 'replaced');
     return undefined;
   }
   switch (profile.enforceUniqueId) {
     case 'disable':
       return undefined;
     case 'keep-new':
-      for (const other of others) env.drop(other, 'unique-id');
+      for (const other of others) env.drop(other, 'by-delete', 'unique-id');
       return undefined;
     case 'keep-old':
       return refuse('unique-id', `${proof.idText} is connected already (enforce-unique-id keep-old)`);
@@ -135,8 +139,8 @@ function takeLeases({ profile, first, proof }: SaAt<'at-gate'>, env: Env): Lease
       env.tell({ kind: 'pool-empty', family, used });
       return undefined;
     }
-    env.say('gateway', phrases.allocated, addressText(lease.address), '0.0.0.0');
-    env.say('sa', phrases.usingAllocated, family, addressText(lease.address));
+    env.say('gateway', phrases.allocated, lease.address);
+    env.say('sa', phrases.usingAllocated, family, lease.address);
     return lease;
   };
   const [lease4, lease6] = [take(4), take(6)];
@@ -153,35 +157,32 @@ function takeLeases({ profile, first, proof }: SaAt<'at-gate'>, env: Env): Lease
 
 /** Puts the established SA together with its child, and tells FortiOS' story of it. */
 function opened(
-  { basis }: SaAt<'at-gate'>,
+  { basis, first }: SaAt<'at-gate'>,
   base: Established,
   payloads: readonly Payload[],
   outcome: ChildOutcome | undefined,
   notes: readonly Note[],
   env: Env,
 ): Step {
+  const { lease4, lease6, profile } = base;
   env.say('sa', phrases.preparingAuth);
-  const peer = `${env.path.remote.address}:${env.path.remote.port}`;
-  const address = base.lease4 ?? base.lease6;
-  env.say('gateway', phrases.addingTunnel, peer);
+  env.say('gateway', phrases.addingTunnel, env.path.remote);
   env.rename(base.instance);
-  env.say('gateway', phrases.tunnelCreated, address === undefined ? '0.0.0.0' : addressText(address.address), '::');
-  env.say('gateway', phrases.addedTunnel, peer);
+  env.say('gateway', phrases.tunnelCreated, lease4?.address, lease6?.address);
+  env.say('gateway', phrases.addedTunnel, env.path.remote);
   env.say('sa', phrases.established, basis.SPIi, basis.SPIr);
-  env.say('sa', phrases.peerRoute, base.profile.modeCfg !== undefined);
-  if (outcome?.kind !== 'made') return { kind: 'reply', to: base, payloads };
+  env.say('sa', phrases.peerRoute, profile.modeCfg !== undefined);
+  if (first.initialContact) {
+    env.say('sa', phrases.initialContact);
+    env.say('sa', phrases.flushing);
+    env.say('sa', phrases.flushed);
+    env.say('sa', phrases.initialContactDone);
+  }
   sayConfig(env, notes, 'reply');
+  if (outcome?.kind !== 'made') return { kind: 'reply', to: base, payloads };
   sayInstalled(outcome.child, env);
-  if (address !== undefined) env.say('gateway', phrases.tunnelUp, addressText(address.address));
-  if (base.client?.uid !== undefined)
-    env.say(
-      'gateway',
-      phrases.emsTunnel,
-      true,
-      base.client.uid,
-      base.instance,
-      address === undefined ? '0.0.0.0' : addressText(address.address),
-    );
+  const address = (lease4 ?? lease6)?.address;
+  if (address !== undefined) env.say('gateway', phrases.tunnelUp, address);
   return { kind: 'reply', to: { ...base, children: [outcome.child] }, payloads, installed: [outcome.keys] };
 }
 

@@ -78,12 +78,11 @@ export type Step =
     }
   /** The answer waits for somebody outside. */
   | { readonly kind: 'ask'; readonly to: SaAt<'at-gate' | 'at-certificate'>; readonly question: Question }
-  /** Say no as `refusal.ts` has it. `payloads` stand before the notify; `data` is the notify's own. */
+  /** Say no as `refusal.ts` has it. `data` is the notify's own. */
   | {
       readonly kind: 'refuse';
       readonly reason: Reason;
       readonly why: string;
-      readonly payloads?: readonly Payload[];
       readonly data?: number;
     }
   /** Answer, and this SA is over. */
@@ -129,15 +128,15 @@ export type Env = {
   /** The number of a child in the debug lines. */
   childNumber(): number;
   /** What of ours is under way on this SA and would collide (§2.25). */
-  readonly busy: 'rekey-ike' | 'rekey-child' | 'delete' | undefined;
+  readonly busy: 'rekey-ike' | 'rekey-child' | 'delete-ike' | 'delete-child' | undefined;
   /** The peer rekeyed a child that we may be rekeying too: its nonces are kept to see who wins (§2.8.1). */
-  rivalled(old: number, made: number, Ni: Uint8Array, Nr: Uint8Array): void;
+  rivalled(old: number, Ni: Uint8Array, Nr: Uint8Array): void;
   /** The next free instance name of a profile (`NAME_0`). */
   instance(profile: string): string;
   /** Established SAs of one person's one device, or of one identity. */
   others(key: string): readonly Established[];
-  /** Ends another SA of the same peer without a word (INITIAL_CONTACT, unique IDs). */
-  drop(sa: Established, reason: Reason): void;
+  /** Ends another SA of the same peer: without a word when it says that it has none (INITIAL_CONTACT), else with a Delete. */
+  drop(sa: Established, how: 'silently' | 'by-delete', reason: Reason): void;
   /** Tells an event about this SA; the engine adds who it is about. */
   tell(event: SaEvent): void;
 };
@@ -182,16 +181,23 @@ export function exchange<A extends At, R extends Kind, O extends Kind = never>(r
  */
 export function dispatch(all: readonly Exchange[], sa: IkeSa, message: Verified, env: Env): Step {
   const { payloads } = message;
+  const flaw = flawOf(payloads);
+  if (flaw !== undefined) return flaw;
+  const rule = find(all, sa.at, message);
+  return rule === undefined
+    ? refuse('syntax', `no exchange of type ${message.exchange} fits in state ${sa.at}`)
+    : rule.run(sa, message, env);
+}
+
+/** What no message may have, whatever it is for: an unknown critical payload (§2.5), a payload twice that stands once. */
+export function flawOf(payloads: readonly Payload[]): Refused | undefined {
   for (const [i, payload] of payloads.entries()) {
     if (payload.kind === 'UNKNOWN' && payload.critical)
       return refuse('unsupported-critical', `payload type ${payload.type} is critical and not known`, payload.type);
     if (!repeatable.has(payload.kind) && payloads.findIndex((p) => p.kind === payload.kind) !== i)
       return refuse('syntax', `two ${payload.kind} payloads`);
   }
-  const rule = find(all, sa.at, message);
-  return rule === undefined
-    ? refuse('syntax', `no exchange of type ${message.exchange} fits in state ${sa.at}`)
-    : rule.run(sa, message, env);
+  return undefined;
 }
 
 /** The rule that a message fits in a state; a property test proves that there is never a second. */

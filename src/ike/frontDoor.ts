@@ -38,7 +38,7 @@ export class FrontDoor {
   init(header: Header, octets: Uint8Array, path: Path): void {
     const world = this.#world;
     if (header.response || !header.initiator || header.SPIr !== NO_SPI || header.messageId !== 0 || header.SPIi === NO_SPI)
-      return this.#counters.drop('init', 'not a first request');
+      return this.#counters.drop('init');
     const { table, clocks, out } = world;
     const initKey = `${header.SPIi}|${path.remote.address}|${path.remote.port}`;
     const known = table.byInit(initKey);
@@ -48,22 +48,24 @@ export class FrontDoor {
       return out.send(path, [known.sa.opening.response]);
     }
     this.#counters.count('IKE_SA_INIT');
-    if (table.size >= world.config.settings.saMax) return this.#counters.drop('init', 'sa-max');
+    if (world.closing) return this.#counters.drop('closing');
+    if (table.size - this.#life.closed >= world.config.settings.saMax) return this.#counters.drop('sa-max');
     const payloads = initPayloads(header, octets);
     const id = world.lastId + 1;
     const env = new FrontEnv(world, header, id);
     if (typeof payloads === 'string') {
       env.say('sa', phrases.malformed, payloads);
-      return this.#counters.drop('malformed', payloads);
+      return this.#counters.drop('malformed');
     }
     const outcome = saInit({ header, octets, payloads, path, id }, env);
-    if (outcome.kind === 'drop') return this.#counters.drop('init', outcome.why);
+    if (outcome.kind === 'drop') return this.#counters.drop('init');
     world.lastId = id;
     if (outcome.kind === 'answer') {
       const { reason, why } = outcome;
       const [remote, local] = [path.remote.address, path.local.address];
       if (reason !== undefined) out.push({ do: 'tell', event: { kind: 'init-refused', remote, local, reason, why } });
-      return out.send(path, [outcome.octets]);
+      out.send(path, [outcome.octets]);
+      return env.saySent(outcome.tag, outcome.octets, path);
     }
     const slot = freshSlot(outcome.sa, { path });
     slot.window.next = 1;
@@ -71,22 +73,23 @@ export class FrontDoor {
     slot.expires = clocks.now + (outcome.sa.candidates[0]?.negotiateTimeout ?? 30) * 1000;
     table.add(slot);
     world.admission.opened(path.remote.address);
+    slot.counted = true;
     this.#life.schedule(slot);
     if (world.exportKeys) out.keys(outcome.sa.basis);
     out.send(path, [outcome.response]);
-    saySent(world, slot, 'SA_INIT_RESPONSE', [outcome.response], path);
+    saySent(world, slot, 'SA_INIT_RESPONSE', [outcome.response], path, undefined);
   }
 
   /** §2.5: a higher major version gets INVALID_MAJOR_VERSION, in the clear. */
   wrongVersion(header: Header, path: Path): void {
-    this.#counters.drop('version', `${header.major}`);
+    this.#counters.drop('version');
     sayDaemon(this.#world, phrases.majorVersion, header.major);
     if (header.major > 2 && !header.response) this.#answer(header, path, 'INVALID_MAJOR_VERSION');
   }
 
   /** §2.21.4: a request for no SA of ours; the answer is a hint that nobody can authenticate. */
   unknownSpi(header: Header, path: Path): void {
-    this.#counters.drop('unknown-spi', '');
+    this.#counters.drop('unknown-spi');
     sayDaemon(this.#world, phrases.invalidSpi, header.SPIi, header.SPIr, id8(header.messageId));
     if (!header.response) this.#answer(header, path, 'INVALID_IKE_SPI');
   }
@@ -94,7 +97,7 @@ export class FrontDoor {
   #answer(header: Header, path: Path, name: 'INVALID_MAJOR_VERSION' | 'INVALID_IKE_SPI'): void {
     const second = Math.floor(this.#world.clocks.now / 1000);
     if (this.#second !== second) [this.#second, this.#left] = [second, STATELESS_PER_SECOND];
-    if (this.#left === 0) return this.#counters.drop('stateless-limit', '');
+    if (this.#left === 0) return this.#counters.drop('stateless-limit');
     this.#left -= 1;
     const { SPIi, SPIr, exchange, messageId, initiator } = header;
     const envelope = { SPIi, SPIr, exchange, initiator: !initiator, response: true, messageId };
@@ -139,6 +142,11 @@ class FrontEnv implements InitEnv {
   }
   rename(name: string): void {
     this.#name = name;
+  }
+  saySent(tag: string, octets: Uint8Array, { local, remote }: Path): void {
+    const id = `${this.#header.SPIi}/${NO_SPI}`;
+    const path = { from: `${local.address}:${local.port}`, to: `${remote.address}:${remote.port}` };
+    this.say('sa', phrases.sentMessage, tag, path, octets.length, id);
   }
   random(n: number): Uint8Array {
     return this.#world.entropy.octets(n);

@@ -10,9 +10,11 @@ import { concat, type IkeSpi, spiOctets } from '../wire/index.ts';
 import type { Suite } from './sa.ts';
 import type { Slab } from './slab.ts';
 
+const NONE = new Uint8Array(0);
+
 /** The seven keys of an IKE SA, views into one wiped-on-release slot. */
 export class KeyRing {
-  readonly #slot: Uint8Array;
+  #slot: Uint8Array;
   readonly #suite: Suite;
 
   constructor(slot: Uint8Array, suite: Suite) {
@@ -42,9 +44,11 @@ export class KeyRing {
     return this.#auth(1);
   }
 
-  /** Wipes the keys and gives the slot back; no getter may be used after. */
+  /** Wipes the keys and gives the slot back, once; a getter used after gives no octets. */
   release(slab: Slab): void {
+    if (this.#slot.length === 0) return; // once: a second release would give one slot to two SAs
     slab.give(this.#slot);
+    this.#slot = NONE;
   }
 
   toJSON(): string {

@@ -30,6 +30,7 @@ export class Leases {
   readonly #linger: number;
   readonly #remembered: number;
   readonly #pools = new Map<string, Pool>();
+  readonly #spaces: Space[] = [];
 
   /**
    * @param profiles their pools; the same addresses in two profiles are one pool
@@ -45,6 +46,7 @@ export class Leases {
         return pool === undefined ? [] : [{ key: keyOf(name, family), ...pool }];
       });
       const space = new Space(configured.flatMap(({ ranges }) => ranges));
+      this.#spaces.push(space);
       for (const { key, ranges, exclude } of configured) this.#pools.set(key, space.pool(ranges, exclude));
     }
   }
@@ -57,13 +59,25 @@ export class Leases {
    */
   take(profile: string, family: 4 | 6, identity: string, now: number): Lease | undefined {
     const pool = this.#pools.get(keyOf(profile, family));
-    const at = pool && (pool.last(identity, now) ?? pool.unknown() ?? pool.oldest(now) ?? pool.any(identity, now));
+    const at =
+      pool &&
+      (pool.last(identity, now) ??
+        pool.unknown() ??
+        pool.oldest(now) ??
+        pool.any(identity, now) ??
+        pool.oldest(Number.POSITIVE_INFINITY) ?? // rather somebody's old address than none
+        pool.any(identity, Number.POSITIVE_INFINITY));
     return at === undefined ? undefined : pool?.take(at, identity);
   }
 
   /** Gives an address back at `now` (monotonic ms). What is not, or no longer, in use changes nothing. */
   release(lease: Lease, now: number): void {
     if (lease instanceof Held) lease.pool.release(lease, now + this.#linger, this.#remembered);
+  }
+
+  /** Addresses that are leased, all pools together. */
+  get total(): number {
+    return this.#spaces.reduce((sum, space) => sum + space.leased.size, 0);
   }
 
   /** Addresses of the profile's pool in use; 0 when it has none. */

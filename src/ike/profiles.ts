@@ -9,36 +9,28 @@ import type { FirstRequest, Identity, Path } from './sa.ts';
 /** Profiles that answer on this local address to this remote one, in configured order, and why there is none. */
 export function profilesAt(
   profiles: readonly Profile[],
-  { local, remote }: Path,
+  path: Path,
   networkId: number | undefined,
 ): { readonly fit: readonly Profile[]; readonly why: string } {
-  const here = addressOctets(local.address);
-  const there = addressOctets(remote.address);
   let why = 'the configuration has no dial-up IKEv2 profile';
   const fit = profiles.filter((p) => {
-    if (here === undefined || there === undefined || (p.ipVersion === 4) !== (here.length === 4)) {
-      why = `${p.name} has ip-version ${p.ipVersion}`;
-      return false;
-    }
-    if (p.localGw !== undefined && p.localGw !== local.address) {
-      why = `${p.name} has local-gw ${p.localGw}`;
-      return false;
-    }
-    if (p.localAddresses !== undefined && !p.localAddresses.includes(local.address)) {
-      why = `${p.name} is bound to interface ${p.interface} (${p.localAddresses.join(' ')})`;
-      return false;
-    }
-    if (p.networkId !== undefined && p.networkId !== networkId) {
-      why = `${p.name} wants network-id ${p.networkId}`;
-      return false;
-    }
-    if (!outerAddressFits(p, there)) {
-      why = `${p.name} does not take clients from ${remote.address} (remote-gw-match)`;
-      return false;
-    }
-    return true;
+    const misfit =
+      unreachable(p, path) ??
+      (p.networkId === undefined || p.networkId === networkId ? undefined : `network-id ${p.networkId} is wanted`);
+    if (misfit !== undefined) why = `${p.name}: ${misfit}`;
+    return misfit === undefined;
   });
   return { fit, why };
+}
+
+/** Why a profile takes no messages on this path, or undefined. It holds at IKE_SA_INIT and whenever an address moves. */
+export function unreachable(p: Profile, { local, remote }: Path): string | undefined {
+  const there = addressOctets(remote.address);
+  if (there === undefined || (p.ipVersion === 4) !== (there.length === 4)) return `it has ip-version ${p.ipVersion}`;
+  if (p.localGw !== undefined && p.localGw !== local.address) return `it has local-gw ${p.localGw}`;
+  if (p.localAddresses !== undefined && !p.localAddresses.includes(local.address))
+    return `it is bound to interface ${p.interface} (${p.localAddresses.join(' ')})`;
+  return outerAddressFits(p, there) ? undefined : `it does not take clients from ${remote.address} (remote-gw-match)`;
 }
 
 /** `remote-gw-match` on the outer address; geography cannot be told yet and fits nobody. */
@@ -72,6 +64,9 @@ export const shapeOf = (method: number | undefined): Shape =>
 
 const inWords: { readonly [S in Shape]: string } = { eap: 'by EAP', psk: 'by pre-shared key', certificate: 'by certificate' };
 
+/** Profiles whose refusal is told: each may quote a long identity. */
+const WHYS_SHOWN = 4;
+
 /** The first candidate that fits what the peer says it is; a profile with the very `localid` it asked for goes first. */
 export function revalidate(
   candidates: readonly Profile[],
@@ -87,7 +82,7 @@ export function revalidate(
     if (why === undefined) return { profile };
     whys.push(`${profile.name} ${why}`);
   }
-  return { why: whys.join('; ') };
+  return { why: whys.slice(0, WHYS_SHOWN).join('; ') };
 }
 
 const is = ({ localId }: Profile, asked: Identity): boolean =>

@@ -2,17 +2,28 @@
  * SK and SKF payloads with the keys of an SA (RFC 7296 §3.14, RFC 7383): `protect` makes the datagrams of one message,
  * `unprotect` gives payloads that are proven to come from the peer. The reassembly queue is bounded in count and octets.
  */
-import { decodePayloads, type Envelope, encodePayloads, frame, type Message, type Payload, type Sealed } from '../wire/index.ts';
-import type { Basis } from './sa.ts';
+import {
+  decodePayloads,
+  type Envelope,
+  encodePayloads,
+  frame,
+  limits,
+  type Message,
+  type Payload,
+  type Sealed,
+} from '../wire/index.ts';
+import type { Basis, Instant } from './sa.ts';
 
 /** RFC 7383 §2.6 leaves the limit to us: Windows has been seen sending 29 fragments. */
 export const FRAGMENTS_MAX = 64;
-const REASSEMBLY_OCTETS_MAX = 64 * 1024;
+const REASSEMBLY_OCTETS_MAX = limits.message;
+/** RFC 7383 §2.6: fragments that do not become a message in time are discarded (ms). */
+const REASSEMBLY_TIME = 10_000;
 
 /** The parts of one fragmented request or response that have come so far. */
 export type Reassembly = {
   readonly messageId: number;
-  readonly response: boolean;
+  readonly until: Instant;
   readonly total: number;
   readonly parts: (Uint8Array | undefined)[];
   first: number;
@@ -20,14 +31,14 @@ export type Reassembly = {
   octets: number;
 };
 
-/** What `unprotect` and `protect` keep between messages: the IV counter of our direction and one reassembly. */
-export type Channel = { iv: number; reassembly: Reassembly | undefined };
+/** What `unprotect` and `protect` keep between messages: the IV counter of our direction, and parts of a request and of an answer. */
+export type Channel = { iv: number; reassembly: Reassembly | undefined; answers: Reassembly | undefined };
 
 /** What stands in a message that passed its integrity check. Malformed is thrown by the codecs, after the check. */
 export type Unprotected =
   | { readonly kind: 'verified'; readonly first: number; readonly plain: Uint8Array; readonly fragments: number }
   | { readonly kind: 'fragment'; readonly number: number; readonly total: number }
-  | { readonly kind: 'drop'; readonly why: string };
+  | { readonly kind: 'drop'; readonly reason: 'integrity' | 'padding' | 'fragment'; readonly why: string };
 
 /**
  * Verifies and decrypts one datagram's SK or SKF payload.
@@ -35,20 +46,32 @@ export type Unprotected =
  * @returns the plaintext once it is whole; `fragment` while parts are missing; `drop` when integrity fails or a bound is
  *   passed. Nothing of the SA has changed before the integrity check succeeded.
  */
-export function unprotect(basis: Basis, channel: Channel, octets: Uint8Array, { header }: Message, sealed: Sealed): Unprotected {
+export function unprotect(
+  basis: Basis,
+  channel: Channel,
+  octets: Uint8Array,
+  { header }: Message,
+  sealed: Sealed,
+  now: Instant,
+): Unprotected {
   const { cipher } = basis.suite;
   const [encr, integ] = basis.initiator ? [basis.keys.SK_er, basis.keys.SK_ar] : [basis.keys.SK_ei, basis.keys.SK_ai];
-  const padded = cipher.opener(encr, integ).open(octets, sealed.body);
-  if (padded === undefined) return { kind: 'drop', why: 'integrity check failed' };
+  const opener = cipher.opener(encr, integ);
+  const padded = opener.open(octets, sealed.body);
+  opener.wipe();
+  if (padded === undefined) return { kind: 'drop', reason: 'integrity', why: 'integrity check failed' };
   const plain = unpad(padded);
-  if (plain === undefined) return { kind: 'drop', why: 'pad length is longer than the payload' };
+  if (plain === undefined) return { kind: 'drop', reason: 'padding', why: 'pad length is longer than the payload' };
+  const queue = header.response ? 'answers' : 'reassembly';
   if (sealed.kind === 'SK') {
-    if (channel.reassembly?.messageId === header.messageId) channel.reassembly = undefined;
+    if (channel[queue]?.messageId === header.messageId) channel[queue] = undefined;
     return { kind: 'verified', first: sealed.first, plain, fragments: 0 };
   }
-  if (!basis.fragmentation) return { kind: 'drop', why: 'a fragment, and fragmentation was not negotiated' };
-  return gather(channel, header.messageId, header.response, sealed, plain);
+  if (!basis.fragmentation) return part('a fragment, and fragmentation was not negotiated');
+  return gather(channel, queue, header.messageId, sealed, plain, now);
 }
+
+const part = (why: string): Unprotected => ({ kind: 'drop', reason: 'fragment', why });
 
 /** The payloads of a verified plaintext. Throws Malformed. */
 export const payloadsOf = (message: { readonly first: number; readonly plain: Uint8Array }): readonly Payload[] =>
@@ -57,37 +80,38 @@ export const payloadsOf = (message: { readonly first: number; readonly plain: Ui
 /** RFC 7383 §2.6: one message at a time; a larger total replaces what is there, a smaller one is stale. */
 function gather(
   channel: Channel,
+  of: 'reassembly' | 'answers',
   messageId: number,
-  response: boolean,
   { first, fragment, fragments }: Sealed,
   plain: Uint8Array,
+  now: Instant,
 ): Unprotected {
-  if (fragment < 1 || fragment > fragments) return { kind: 'drop', why: `fragment ${fragment} of ${fragments}` };
-  if (fragments > FRAGMENTS_MAX) return { kind: 'drop', why: `${fragments} fragments, at most ${FRAGMENTS_MAX} are taken` };
-  let queue = channel.reassembly;
-  const other = queue === undefined || queue.messageId !== messageId || queue.response !== response || queue.total < fragments;
-  if (queue === undefined || other) {
-    queue = { messageId, response, total: fragments, parts: new Array(fragments).fill(undefined), first: 0, have: 0, octets: 0 };
-    channel.reassembly = queue;
+  if (fragment < 1 || fragment > fragments) return part(`fragment ${fragment} of ${fragments}`);
+  if (fragments > FRAGMENTS_MAX) return part(`${fragments} fragments, at most ${FRAGMENTS_MAX} are taken`);
+  let queue = channel[of];
+  if (queue === undefined || queue.messageId !== messageId || queue.total < fragments || queue.until <= now) {
+    const parts = new Array<Uint8Array | undefined>(fragments).fill(undefined);
+    queue = { messageId, until: now + REASSEMBLY_TIME, total: fragments, parts, first: 0, have: 0, octets: 0 };
+    channel[of] = queue;
   }
-  if (queue.total > fragments) return { kind: 'drop', why: 'fragment of an earlier, coarser split' };
-  if (queue.parts[fragment - 1] !== undefined) return { kind: 'drop', why: `fragment ${fragment} came twice` };
+  if (queue.total > fragments) return part('fragment of an earlier, coarser split');
+  if (queue.parts[fragment - 1] !== undefined) return part(`fragment ${fragment} came twice`);
   if (queue.octets + plain.length > REASSEMBLY_OCTETS_MAX) {
-    channel.reassembly = undefined;
-    return { kind: 'drop', why: `message larger than ${REASSEMBLY_OCTETS_MAX} octets` };
+    channel[of] = undefined;
+    return part(`message larger than ${REASSEMBLY_OCTETS_MAX} octets`);
   }
   queue.parts[fragment - 1] = plain;
   queue.octets += plain.length;
   queue.have += 1;
   if (fragment === 1) queue.first = first;
   if (queue.have < queue.total) return { kind: 'fragment', number: fragment, total: fragments };
-  channel.reassembly = undefined;
+  channel[of] = undefined;
   const whole = new Uint8Array(queue.octets);
   let at = 0;
-  for (const part of queue.parts) {
-    if (part === undefined) continue;
-    whole.set(part, at);
-    at += part.length;
+  for (const piece of queue.parts) {
+    if (piece === undefined) continue;
+    whole.set(piece, at);
+    at += piece.length;
   }
   return { kind: 'verified', first: queue.first, plain: whole, fragments };
 }
@@ -136,11 +160,15 @@ export function protect(
   };
   const whole = SK_OVERHEAD + around + padded(octets.length);
   const room = Math.floor((most - SKF_OVERHEAD - around) / block) * block - 1;
-  if (most === 0 || whole <= most || !basis.fragmentation || room < 1) return [seal(octets, first)];
-  const total = Math.ceil(octets.length / room);
-  return Array.from({ length: total }, (_, i) =>
-    seal(octets.subarray(i * room, (i + 1) * room), i === 0 ? first : 0, { number: i + 1, total }),
-  );
+  const split = most !== 0 && whole > most && basis.fragmentation && room >= 1;
+  const total = split ? Math.ceil(octets.length / room) : 1;
+  const datagrams = split
+    ? Array.from({ length: total }, (_, i) =>
+        seal(octets.subarray(i * room, (i + 1) * room), i === 0 ? first : 0, { number: i + 1, total }),
+      )
+    : [seal(octets, first)];
+  sealer.wipe();
+  return datagrams;
 }
 
 /** RFC 5282 §3.1: the 8-octet IV of an AEAD must never repeat under one key; a counter cannot. */

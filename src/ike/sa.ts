@@ -42,10 +42,8 @@ export type Basis = {
   /** RFC 7383: both ends said so. */
   readonly fragmentation: boolean;
   readonly natMe: boolean;
+  /** The peer is behind a NAT, or treated so (`nattraversal forced`). */
   readonly natPeer: boolean;
-  /** The peer sent NAT detection at all; without it there is no UDP encapsulation. */
-  readonly nattSeen: boolean;
-  readonly fortiClient: boolean;
   /** Windows' own client: it cannot stand a gateway-started rekey behind NAT. */
   readonly windows: boolean;
   readonly born: Instant;
@@ -119,6 +117,9 @@ export type ChildSa = {
 
 export type Standing = Clearance | Probation;
 
+/** What stays of FORTICLIENT_CONNECT once the peer is authenticated; the rest of it has been logged. */
+export type Device = { readonly uid: string | undefined; readonly emsSn: string | undefined; readonly emsId: string | undefined };
+
 type Negotiating = { readonly basis: Basis; readonly opening: Opening };
 type Asking = Negotiating & { readonly profile: Profile; readonly first: FirstRequest; readonly IDr: Identity };
 
@@ -126,7 +127,7 @@ export type IkeSa =
   | ({ readonly at: 'half-open'; readonly candidates: readonly Profile[] } & Negotiating)
   | ({ readonly at: 'eap'; readonly session: EapSession; readonly user: string | undefined } & Asking)
   | ({ readonly at: 'eap-proven'; readonly msk: Secret | undefined; readonly user: string; readonly group: string } & Asking)
-  | ({ readonly at: 'at-certificate'; readonly leaf: Certificate; readonly how: string } & Asking)
+  | ({ readonly at: 'at-certificate'; readonly leaf: Certificate } & Asking)
   | ({ readonly at: 'at-gate'; readonly proof: Authenticated; readonly msk: Secret | undefined } & Asking)
   | {
       readonly at: 'established';
@@ -136,13 +137,15 @@ export type IkeSa =
       readonly instance: string;
       readonly proof: Authenticated;
       readonly standing: Standing;
-      readonly client: ClientClaims | undefined;
+      readonly client: Device | undefined;
       readonly lease4: Lease | undefined;
       readonly lease6: Lease | undefined;
       readonly children: readonly ChildSa[];
       readonly since: Instant;
       readonly soft: Instant;
       readonly hard: Instant;
+      /** When its standing before the gate is over; Infinity without a tag rule. */
+      readonly ends: Instant;
     }
   /** Over, but its last response is still owed to a retransmission (§2.1). */
   | {

@@ -15,14 +15,19 @@ export type Slot = Timed &
     ticket: number;
     /** Exchange type of the request that is being worked on. */
     exchange: number;
+    /** Where the request that is being worked on came from: its answer goes there (§2.11). */
+    answerTo: Path;
     /** Under which the IKE_SA_INIT request is known while its retransmission must be answered. */
     initKey: string | undefined;
     /** The end of a negotiation, or of the memory of a closed SA. */
     expires: Instant;
     /** When the last message came that passed its integrity check. */
     lastIn: Instant;
-    /** Whose half-open SA it counts as (§2.6). */
+    /** Whose half-open SA it counts as, and whether it still does (§2.6). */
     origin: string;
+    counted: boolean;
+    /** A rekey has put another SA in its place; what is left of it is its Delete. */
+    replaced: boolean;
     /** The number behind the instance name, given back at the end. */
     index: number;
   };
@@ -47,11 +52,13 @@ function idle({ dpd }: Established['profile']): number {
 /** The earliest moment anything is due for this SA. */
 export function dueOf(slot: Slot): Instant {
   const { sa, own } = slot;
-  if (sa.at !== 'established') return slot.expires;
-  let due = sa.hard;
+  const parts = Math.min(slot.reassembly?.until ?? Number.POSITIVE_INFINITY, slot.answers?.until ?? Number.POSITIVE_INFINITY);
+  if (sa.at !== 'established') return Math.min(slot.expires, parts);
+  let due = Math.min(sa.hard, sa.ends, parts);
   if (own?.current !== undefined) due = Math.min(due, own.current.due);
   else {
-    due = Math.min(due, slot.lastIn + idle(sa.profile), own?.later?.at ?? Number.POSITIVE_INFINITY);
+    due = Math.min(due, slot.lastIn + idle(sa.profile));
+    for (const { at } of own?.later ?? []) due = Math.min(due, at);
     if (rekeys(sa)) due = Math.min(due, sa.soft);
   }
   for (const child of sa.children) {

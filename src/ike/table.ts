@@ -44,8 +44,9 @@ export class SaTable {
     slot.initKey = undefined;
   }
 
-  hasEsp(spi: number): boolean {
-    return this.#byEsp.has(spi);
+  /** Whose child has this inbound SPI. */
+  byEsp(spi: number): Slot | undefined {
+    return this.#byEsp.get(spi);
   }
   setEsp(spi: number, slot: Slot): void {
     this.#byEsp.set(spi, slot);
@@ -90,8 +91,10 @@ export class SaTable {
     this.#instances.get(profile)?.free.push(index);
   }
 
+  /** The established SA that bears this instance name now; ended and replaced ones do not. */
   named(name: string): Slot | undefined {
-    for (const slot of this.#bySpi.values()) if (nameOf(slot.sa) === name) return slot;
+    for (const slot of this.#bySpi.values())
+      if (slot.sa.at === 'established' && slot.index >= 0 && nameOf(slot.sa) === name) return slot;
     return undefined;
   }
 }

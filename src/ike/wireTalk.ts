@@ -33,10 +33,17 @@ export function sayComes(world: World, header: Header, octets: Uint8Array, lengt
 }
 
 /** Datagrams of one message went out. FortiOS also prints `dec` and `enc`, the plaintext; ours never does. */
-export function saySent(world: World, slot: Slot, tag: string, datagrams: readonly Uint8Array[], { local, remote }: Path): void {
+export function saySent(
+  world: World,
+  slot: Slot,
+  tag: string,
+  datagrams: readonly Uint8Array[],
+  { local, remote }: Path,
+  messageId: number | undefined,
+): void {
   if (!world.debug) return;
   const { SPIi, SPIr } = slot.sa.basis;
-  const id = slot.exchange === 0 ? `${SPIi}/${SPIr}` : `${SPIi}/${SPIr}:${id8(slot.window.next - 1)}`;
+  const id = messageId === undefined ? `${SPIi}/${SPIr}` : `${SPIi}/${SPIr}:${id8(messageId)}`;
   const path = { from: `${local.address}:${local.port}`, to: `${remote.address}:${remote.port}` };
   const scope = { kind: 'gateway', name: nameOf(slot.sa), id: slot.sa.basis.id } as const;
   for (const octets of datagrams) {

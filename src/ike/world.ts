@@ -14,9 +14,10 @@ import type { Config } from '../config/index.ts';
 import type { AdmissionControl, Cookies } from './cookie.ts';
 import type { Leases } from './leases.ts';
 import type { IkeChoice } from './negotiate.ts';
-import type { Outbox } from './outbox.ts';
+import type { Outbox, Ticket } from './outbox.ts';
 import type { EspSuite, Suite } from './sa.ts';
 import type { Slab } from './slab.ts';
+import type { Slot } from './slot.ts';
 import type { SaTable } from './table.ts';
 
 /** `now`: monotonic milliseconds; `unix`: seconds since 1970. */
@@ -35,7 +36,11 @@ export type World = {
   readonly admission: AdmissionControl;
   readonly cookies: Cookies;
   readonly suites: Suites;
+  /** Questions that are open, by ticket. */
+  readonly tickets: Map<Ticket, Slot>;
   clocks: Clocks;
+  /** Shutting down: nobody new is let in. */
+  closing: boolean;
   debug: boolean;
   /** The number of the last IKE SA and of the last child in the debug lines. */
   lastId: number;

@@ -28,6 +28,6 @@ export const authFinal = exchange({
       return refuse('auth-failed', `AUTH of "${user}" does not match the key that EAP made`);
     }
     env.say('sa', phrases.authSucceeded);
-    return toGate(asking, authenticated('eap', sa.first.IDi, { user, group }), msk, env);
+    return toGate(asking, authenticated('eap', sa, { user, group }), msk, env);
   },
 });

@@ -11,6 +11,7 @@ import { beginEap, type EapPolicy } from '../../eap/index.ts';
 import * as phrases from '../../log/phrases/index.ts';
 import {
   addressOctets,
+  CertEncoding,
   type ClientClaims,
   describeIdentity,
   Exchange,
@@ -32,8 +33,8 @@ import {
 import { Claimed } from '../claimed.ts';
 import { ask, type Env, exchange, type PathVerdict, type Refused, refuse, type Step } from '../exchange.ts';
 import { toGate } from '../gate.ts';
-import { revalidate, shapeOf } from '../profiles.ts';
-import type { FirstRequest, Identity, SaAt } from '../sa.ts';
+import { revalidate, shapeOf, unreachable } from '../profiles.ts';
+import type { Basis, FirstRequest, Identity, SaAt } from '../sa.ts';
 
 /** Certificates of one message that are looked at; the rest is ignored (a chain is at most 8 long). */
 const CERTIFICATES_MAX = 9;
@@ -76,11 +77,12 @@ function placed(
   first: FirstRequest,
   method: number | undefined,
   env: Env,
-): { readonly kind: 'placed'; readonly profile: Profile; readonly IDr: Identity } | Refused {
+): { readonly kind: 'placed'; readonly profile: Profile; readonly IDr: Identity; readonly basis: Basis } | Refused {
   const shape = shapeOf(method);
   if (shape === 'eap') env.say('sa', phrases.eapPeer);
   env.say('sa', phrases.revalidate);
-  const found = revalidate(sa.candidates, first, shape, env.config.users);
+  const here = sa.candidates.filter((profile) => unreachable(profile, env.path) === undefined);
+  const found = revalidate(here, first, shape, env.config.users);
   if ('why' in found) {
     env.say('sa', phrases.validationFailed, found.why);
     return refuse('identity-refused', found.why);
@@ -94,7 +96,13 @@ function placed(
   if ((first.proposals === undefined) !== (first.TSi.length === 0) || (first.TSi.length === 0) !== (first.TSr.length === 0))
     return refuse('syntax', 'IKE_AUTH needs SA, TSi and TSr together');
   const local = addressOctets(env.path.local.address) ?? new Uint8Array(4);
-  return { kind: 'placed', profile, IDr: identityFor(profile, first.IDr, local) };
+  return { kind: 'placed', profile, IDr: identityFor(profile, first.IDr, local), basis: under(profile, sa.basis) };
+}
+
+/** What IKE_SA_INIT found, as this profile takes it: until now it was only known which profiles were possible. */
+function under({ fragmentation, nattraversal }: Profile, basis: Basis): Basis {
+  const natPeer = nattraversal === 'forced' || (nattraversal === 'enable' && basis.natPeer);
+  return { ...basis, fragmentation: basis.fragmentation && fragmentation, natPeer };
 }
 
 /** What the EAP server may use for this profile. */
@@ -121,13 +129,13 @@ export const authStart = exchange({
     const first = firstRequest(msg, env);
     const place = placed(sa, first, undefined, env);
     if (place.kind === 'refuse') return place;
-    const { profile, IDr } = place;
-    const { basis, opening } = sa;
+    const { profile, IDr, basis } = place;
+    const { opening } = sa;
     const { text } = describeIdentity(first.IDi.idType, first.IDi.data);
     const own = gatewayAuth({ basis, opening, profile, IDr }, text, env.config.users);
     if (!own.ok) return refuse('auth-failed', own.why);
-    env.say('sa', phrases.preparingIdentity);
     const given = profile.remoteAuth.kind === 'eap' && profile.remoteAuth.identity === 'id-payload' ? text : undefined;
+    env.say('sa', given === undefined ? phrases.preparingIdentity : phrases.preparingEap);
     const { session, packet } = beginEap(eapPolicy(profile, first, env), given);
     const identity: Payload = { kind: 'IDr', ...IDr };
     return {
@@ -150,7 +158,7 @@ export const authFull = exchange({
     const first = firstRequest(msg, env);
     const place = placed(sa, first, msg.AUTH.method, env);
     if (place.kind === 'refuse') return place;
-    const asking = { basis: sa.basis, opening: sa.opening, profile: place.profile, first, IDr: place.IDr };
+    const asking = { basis: place.basis, opening: sa.opening, profile: place.profile, first, IDr: place.IDr };
     if (place.profile.remoteAuth.kind === 'certificate') return byCertificate(asking, msg.AUTH, msg.all('CERT'), env);
     const { text } = describeIdentity(first.IDi.idType, first.IDi.data);
     const psk = pskOf(place.profile, text, env.config.users);
@@ -167,7 +175,7 @@ export const authFull = exchange({
     env.say('sa', phrases.authVerified);
     env.say('sa', phrases.authContinuation);
     env.say('sa', phrases.authSucceeded);
-    return toGate(asking, authenticated('psk', first.IDi, {}), undefined, env);
+    return toGate(asking, authenticated('psk', asking, {}), undefined, env);
   },
 });
 
@@ -195,28 +203,26 @@ function byCertificate(
   }
   env.say('sa', phrases.signatureSucceeded, signature.name);
   env.say('sa', phrases.certificatePending);
-  return ask(
-    { at: 'at-certificate', ...sa, leaf, how: signature.name },
-    { about: 'certificate', leaf, intermediates, anchors: anchorsOf(profile) },
-  );
+  return ask({ at: 'at-certificate', ...sa, leaf }, { about: 'certificate', leaf, intermediates, anchors: anchorsOf(profile) });
 }
 
+/** The X.509 certificates of a message; other encodings are passed over (§3.6; containers were a CVE). */
 function read(sent: readonly Extract<Payload, { readonly kind: 'CERT' }>[]): readonly Certificate[] | string {
-  const read: Certificate[] = [];
+  const certificates: Certificate[] = [];
   for (const { encoding, data } of sent) {
-    if (encoding !== 4) return `certificate encoding ${encoding} is not read, only X.509 (4)`; // §3.6; containers were a CVE
+    if (encoding !== CertEncoding.X509_SIGNATURE) continue;
     try {
-      read.push(readCertificate(data));
+      certificates.push(readCertificate(data));
     } catch (error) {
-      return `certificate ${read.length + 1} cannot be read: ${error instanceof Error ? error.message : 'unknown'}`;
+      return `certificate ${certificates.length + 1} cannot be read: ${error instanceof Error ? error.message : 'unknown'}`;
     }
   }
-  return read;
+  return certificates;
 }
 
 /** The path has been validated outside: identity against certificate, peer rules, then the gate. */
 export function afterCertificate(sa: SaAt<'at-certificate'>, verdict: PathVerdict, env: Env): Step {
-  const { at: _at, leaf, how: _how, ...asking } = sa;
+  const { at: _at, leaf, ...asking } = sa;
   const { profile, first } = asking;
   if (!verdict.ok) {
     env.say('sa', phrases.certificateFailed, verdict.why);
@@ -239,5 +245,5 @@ export function afterCertificate(sa: SaAt<'at-certificate'>, verdict: PathVerdic
   }
   env.say('sa', phrases.authVerified);
   env.say('sa', phrases.authSucceeded);
-  return toGate(asking, authenticated('certificate', first.IDi, { certificate: leaf.subject }), undefined, env);
+  return toGate(asking, authenticated('certificate', asking, { certificate: leaf }), undefined, env);
 }

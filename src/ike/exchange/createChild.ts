@@ -22,7 +22,7 @@ export const createChild = exchange({
   request(sa, msg, env): Step {
     env.say('sa', phrases.receivedCreateChild);
     env.say('sa', phrases.respondedCreateChild);
-    if (env.busy === 'rekey-ike') return answered(sa, [notify('TEMPORARY_FAILURE')]); // §2.25.2
+    if (env.busy === 'rekey-ike' || env.busy === 'delete-ike') return answered(sa, [notify('TEMPORARY_FAILURE')]); // §2.25.2
     if (msg.NONCE.data.length < 16 || msg.NONCE.data.length > 256)
       return refuse('syntax', `nonce of ${msg.NONCE.data.length} octets`);
     const rekey = msg.all('N').find((n) => n.name === 'REKEY_SA');
@@ -60,7 +60,7 @@ export const createChild = exchange({
     env.say('sa', phrases.preparingCreateChild);
     sayInstalled(outcome.child, env);
     if (old !== undefined) {
-      env.rivalled(old.spiIn, outcome.child.spiIn, msg.NONCE.data, Nr);
+      env.rivalled(old.spiIn, msg.NONCE.data, Nr);
       env.tell({ kind: 'child-rekeyed', by: 'peer', spi: spiText(outcome.child.spiIn) });
     }
     const children = sa.children.map((c): ChildSa => (c === old ? { ...c, state: 'rekeyed' } : c)); // the peer deletes it (§2.8)

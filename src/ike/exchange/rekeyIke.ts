@@ -23,7 +23,8 @@ export const rekeyIke = exchange({
   request(sa, msg, env): Step {
     env.say('sa', phrases.receivedCreateChild);
     env.say('sa', phrases.respondedCreateChild);
-    // §2.25.2: while anything of ours is under way, the other end is asked to come again.
+    // §2.25.2: while a rekey or a delete of ours is under way, the other end is asked to come again. Of two IKE SA rekeys
+    // that meet, both may so fail; ours is put off by a random time.
     if (env.busy !== undefined) return { kind: 'reply', to: sa, payloads: [notify('TEMPORARY_FAILURE')] };
     const Ni = msg.NONCE.data;
     if (Ni.length < 16 || Ni.length > 256) return refuse('syntax', `nonce of ${Ni.length} octets`);

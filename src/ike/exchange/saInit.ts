@@ -57,7 +57,7 @@ export type InitEnv = {
 export type InitOutcome =
   | { readonly kind: 'drop'; readonly why: string }
   /** A stateless answer; `reason` is set when it is a refusal, not a question. */
-  | { readonly kind: 'answer'; readonly octets: Uint8Array; readonly reason?: Reason; readonly why: string }
+  | { readonly kind: 'answer'; readonly tag: string; readonly octets: Uint8Array; readonly reason?: Reason; readonly why: string }
   | { readonly kind: 'open'; readonly sa: SaAt<'half-open'>; readonly response: Uint8Array };
 
 const NONCE_OCTETS = 32;
@@ -87,20 +87,18 @@ export function saInit(
     return { kind: 'drop', why: 'IKE_SA_INIT without SA, KE or Nonce' };
   if (nonce.data.length < 16 || nonce.data.length > 256) return { kind: 'drop', why: `nonce of ${nonce.data.length} octets` }; // §2.10
   const critical = payloads.find((p) => p.kind === 'UNKNOWN' && p.critical);
-  const answer = (notifies: readonly Payload[]) => encodeMessage(envelope(header, NO_SPI), notifies);
+  const answer = (notifies: readonly [Notify], why: string, reason?: Reason): InitOutcome => {
+    const octets = encodeMessage(envelope(header, NO_SPI), notifies);
+    return { kind: 'answer', tag: notifies[0].name, octets, why, ...(reason === undefined ? {} : { reason }) };
+  };
   if (critical?.kind === 'UNKNOWN') {
     const why = `payload type ${critical.type} is critical and not known`;
-    return {
-      kind: 'answer',
-      octets: answer([notify('UNSUPPORTED_CRITICAL_PAYLOAD', critical.type)]),
-      reason: 'unsupported-critical',
-      why,
-    };
+    return answer([notify('UNSUPPORTED_CRITICAL_PAYLOAD', critical.type)], why, 'unsupported-critical');
   }
 
   const notifies = payloads.filter((p) => p.kind === 'N');
   const admitted = admit(header, nonce.data, notifies, path, env);
-  if (admitted !== undefined) return admitted.kind === 'drop' ? admitted : { ...admitted, octets: answer(admitted.payloads) };
+  if (admitted !== undefined) return admitted.kind === 'drop' ? admitted : answer([admitted.notify], admitted.why);
 
   const vendorIds = payloads.filter((p) => p.kind === 'V').map((p) => p.data);
   sayGreeting(vendorIds, notifies, env);
@@ -109,7 +107,7 @@ export function saInit(
   const refused = (text: string, reason: Reason): InitOutcome => {
     env.say('sa', phrases.noProposalResponse);
     env.say('error', phrases.negotiateError, text);
-    return { kind: 'answer', octets: answer([notify('NO_PROPOSAL_CHOSEN')]), reason, why: text };
+    return answer([notify('NO_PROPOSAL_CHOSEN')], text, reason);
   };
   if (fit.length === 0) {
     env.say('sa', phrases.noGateway, `${path.local.address}:${path.local.port}`, why);
@@ -127,7 +125,7 @@ export function saInit(
   if (choice.kind === 'invalid-ke') {
     env.say('sa', phrases.invalidKe, ke.group, choice.group);
     const text = `KE for group ${ke.group}, group ${choice.group} wanted`;
-    return { kind: 'answer', octets: answer([notify('INVALID_KE_PAYLOAD', choice.group)]), why: text }; // §1.2
+    return answer([notify('INVALID_KE_PAYLOAD', choice.group)], text); // §1.2
   }
   const [first] = choice.candidates;
   sayChosen(env, choice.proposal, first);
@@ -143,7 +141,7 @@ export function saInit(
   const shared = pair.agree(ke.data);
   if (shared === undefined) {
     const text = `public value of group ${group.name} is refused (length, range, curve or low order)`; // RFC 6989
-    return { kind: 'answer', octets: answer([notify('INVALID_SYNTAX')]), reason: 'syntax', why: text };
+    return answer([notify('INVALID_SYNTAX')], text, 'syntax');
   }
   env.say('sa', phrases.dhPublicQueued);
   env.say('sa', phrases.dhSharedQueued);
@@ -151,15 +149,19 @@ export function saInit(
   const SPIr = env.ikeSpi();
   const Nr = env.random(NONCE_OCTETS);
   const suite = env.suite(choice);
-  const nat = detectNat(notifies, { SPIi: header.SPIi, SPIr: NO_SPI }, path, first.nattraversal);
-  sayNat(nat, first, env);
-  const fragmentation = first.fragmentation && notifies.some((n) => n.name === 'IKEV2_FRAGMENTATION_SUPPORTED');
+  // Which profile it will be is known at IKE_AUTH: until then nothing is shut that one of them wants open.
+  const modes = choice.candidates.map((p) => p.nattraversal);
+  const natMode = modes.find((mode) => mode !== 'disable') ?? 'disable';
+  const nat = detectNat(notifies, { SPIi: header.SPIi, SPIr: NO_SPI }, path, natMode);
+  sayNat(nat, env);
+  const fragmentation =
+    choice.candidates.some((p) => p.fragmentation) && notifies.some((n) => n.name === 'IKEV2_FRAGMENTATION_SUPPORTED');
   const hashes = data(notifies, 'SIGNATURE_HASH_ALGORITHMS');
   const response = encodeMessage(envelope(header, SPIr), [
     { kind: 'SA', proposals: [choice.proposal] },
     { kind: 'KE', group: choice.group, data: pair.publicValue },
     { kind: 'NONCE', data: Nr },
-    ...(nat.supported ? natNotifies({ SPIi: header.SPIi, SPIr }, path, first.nattraversal) : []),
+    ...(nat.supported ? natNotifies({ SPIi: header.SPIi, SPIr }, path, natMode) : []),
     ...certificateRequest(choice.candidates),
     ...(fragmentation ? [notify('IKEV2_FRAGMENTATION_SUPPORTED')] : []),
     ...(hashes !== undefined ? [notify('SIGNATURE_HASH_ALGORITHMS', HASHES)] : []),
@@ -184,8 +186,6 @@ export function saInit(
         fragmentation,
         natMe: nat.me,
         natPeer: nat.peer,
-        nattSeen: nat.supported,
-        fortiClient: vendorIds.some((v) => equal(v, VENDOR.connectLicense)),
         windows: isWindows(vendorIds),
         born: env.now,
       },
@@ -219,7 +219,7 @@ const envelope = ({ SPIi }: Header, SPIr: IkeSpi) => ({
   messageId: 0,
 });
 
-type Question = { readonly kind: 'answer'; readonly payloads: readonly Payload[]; readonly why: string };
+type Question = { readonly kind: 'ask'; readonly notify: Notify; readonly why: string };
 
 /** §2.6: with many half-open SAs a peer must first show that it receives what is sent to its address. */
 function admit(
@@ -240,7 +240,7 @@ function admit(
   const shown = data(notifies, 'COOKIE');
   if (shown instanceof Uint8Array && env.cookies.check(shown, Ni, remote, header.SPIi, env.now)) return undefined;
   env.say('sa', phrases.cookieRequired, env.admission.halfOpen);
-  return { kind: 'answer', payloads: [notify('COOKIE', env.cookies.make(Ni, remote, header.SPIi, env.now))], why: 'cookie' };
+  return { kind: 'ask', notify: notify('COOKIE', env.cookies.make(Ni, remote, header.SPIi, env.now)), why: 'cookie' };
 }
 
 type Chosen = IkeChoice & { readonly candidates: readonly [Profile, ...Profile[]] };
@@ -298,8 +298,8 @@ function sayGreeting(vendorIds: readonly Uint8Array[], notifies: readonly Notify
   if (vendorIds.some((v) => equal(v, VENDOR.eapExtension))) env.say('sa', phrases.eapExtension);
 }
 
-function sayNat(nat: { me: boolean; peer: boolean; supported: boolean }, profile: Profile, env: InitEnv): void {
-  if (!nat.supported || profile.nattraversal === 'disable') return;
+function sayNat(nat: { me: boolean; peer: boolean; supported: boolean }, env: InitEnv): void {
+  if (!nat.supported) return;
   env.say('sa', phrases.processingNotify, 'NAT_DETECTION_SOURCE_IP');
   env.say('sa', phrases.processingNatD);
   env.say('sa', phrases.processingNotify, 'NAT_DETECTION_DESTINATION_IP');

@@ -34,7 +34,6 @@ export const authVerified = (): Phrase => line`auth verify done`;
 export const authContinuation = (): Phrase => line`responder AUTH continuation`;
 export const authSucceeded = (): Phrase => line`authentication succeeded`;
 export const authFailed = (): Phrase => line`authentication failed`;
-export const authWhy = (why: string): Phrase => line`${why}`;
 export const pskMismatch = (): Phrase => line`PSK auth failed: probable pre-shared key mismatch`;
 export const expiring = (why: string): Phrase => line`connection expiring due to ${why}`;
 export const goingToBeDeleted = (): Phrase => line`going to be deleted`;

@@ -1,5 +1,8 @@
 /** Lines of child SAs, the configuration payload and the life of an SA, in FortiOS' words; `ours` where they are not known. */
+import { addressText } from '../../wire/index.ts';
 import { line, type Phrase } from './phrase.ts';
+
+type Peer = { readonly address: string; readonly port: number };
 
 export const creatingChild = (): Phrase => line`responder creating new child`;
 export const receivedCreateChild = (): Phrase => line`received create-child request`;
@@ -16,20 +19,22 @@ export const overridden = (text: string): Phrase => line`using mode-cfg override
 export const acceptedProposal = (): Phrase => line`accepted proposal:`;
 export const dialup = (): Phrase => line`dialup`;
 
-export const allocated = (address: string, netmask: string): Phrase => line`mode-cfg allocate ${address}/${netmask}`;
-export const usingAllocated = (family: 4 | 6, address: string): Phrase => line`mode-cfg using allocated IPv${family} ${address}`;
+export const allocated = (address: Uint8Array): Phrase => line`mode-cfg allocate ${addressText(address)}/0.0.0.0`;
+export const usingAllocated = (family: 4 | 6, address: Uint8Array): Phrase =>
+  line`mode-cfg using allocated IPv${family} ${addressText(address)}`;
 export const couldNotAllocate = (family: 4 | 6): Phrase => line`mode-cfg could not allocate IPv${family} address`;
 export const poolNotConfigured = (family: 4 | 6): Phrase => line`IPv${family} pool is not configured`;
 /** ours: how full, and which setting to change. */
 export const poolEmpty = (family: 4 | 6, used: number, setting: string): Phrase =>
   line`IPv${family} pool is empty: ${used} addresses are leased; widen ${setting}`;
 export const modeCfg = (text: string): Phrase => line`mode-cfg ${text}`;
-export const released = (address: string, netmask: string): Phrase => line`mode-cfg release ${address}/${netmask}`;
+export const released = (address: Uint8Array): Phrase =>
+  line`mode-cfg release ${addressText(address)}/${address.length === 4 ? '255.255.255.255' : 128}`;
 
-export const addingTunnel = (peer: string): Phrase => line`adding new dynamic tunnel for ${peer}`;
-export const tunnelCreated = (id4: string, id6: string): Phrase =>
-  line`tunnel created tun_id ${id4}/${id6} remote_location 0.0.0.0`;
-export const addedTunnel = (peer: string): Phrase => line`added new dynamic tunnel for ${peer}`;
+export const addingTunnel = (peer: Peer): Phrase => line`adding new dynamic tunnel for ${peer.address}:${peer.port}`;
+export const tunnelCreated = (ipv4: Uint8Array | undefined, ipv6: Uint8Array | undefined): Phrase =>
+  line`tunnel created tun_id ${ipv4 === undefined ? '0.0.0.0' : addressText(ipv4)}/${ipv6 === undefined ? '::' : addressText(ipv6)} remote_location 0.0.0.0`;
+export const addedTunnel = (peer: Peer): Phrase => line`added new dynamic tunnel for ${peer.address}:${peer.port}`;
 export const established = (SPIi: string, SPIr: string): Phrase => line`established IKE SA ${SPIi}/${SPIr}`;
 export const peerRoute = (modeCfgOn: boolean): Phrase =>
   line`check peer route: if_addr4_rcvd=0, if_addr6_rcvd=0, mode_cfg=${modeCfgOn ? 1 : 0}`;
@@ -46,9 +51,7 @@ export const addSa = (incoming: string, outgoing: string): Phrase => line`add IP
 export const addedSa = (incoming: string, outgoing: string): Phrase => line`added IPsec SA: SPIs=${incoming}/${outgoing}`;
 /** ours: the data plane is not part of this build. */
 export const trafficOff = (): Phrase => line`traffic off: the child SA is negotiated, no packet is carried`;
-export const tunnelUp = (address: string): Phrase => line`tunnel up event assigned address ${address}`;
-export const emsTunnel = (up: boolean, uid: string, name: string, address: string): Phrase =>
-  line`sent tunnel-${up ? 'up' : 'down'} message to EMS: (fct-uid=${uid}, intf=${name}, addr=${address}, vdom=root)`;
+export const tunnelUp = (address: Uint8Array): Phrase => line`tunnel up event assigned address ${addressText(address)}`;
 
 export const informational = (): Phrase => line`received informational request`;
 export const processingDelete = (protocol: number): Phrase => line`processing delete request (proto ${protocol})`;

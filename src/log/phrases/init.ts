@@ -59,7 +59,6 @@ export const eapExtension = (): Phrase => line`FCT EAP 2FA extension vendor ID r
 export const preparingInit = (): Phrase => line`responder preparing SA_INIT msg`;
 export const dhPublicQueued = (): Phrase => line`generate DH public value request queued`;
 export const dhSharedQueued = (): Phrase => line`compute DH shared secret request queued`;
-export const natHash = (local: string, remote: string): Phrase => line`create NAT-D hash local ${local} remote ${remote}`;
 /** FortiOS prints SK_* here; ours never does: keys leave only by `--capture-keys`. */
 export const skeyseedDone = (SPIi: string, SPIr: string, suite: string): Phrase =>
   line`IKE SA ${SPIi}/${SPIr} keys derived, ${suite}`;
@@ -70,7 +69,7 @@ export const retransmitDetected = (): Phrase => line`detected retransmit, resend
 export const requestBusy = (): Phrase => line`request is still being worked on, retransmit ignored`;
 export const outsideWindow = (got: number, expected: number): Phrase =>
   line`message ID ${got} is outside the window, expected ${expected}`;
-export const integrityFailed = (): Phrase => line`integrity check failed, dropped`;
+export const dropped = (why: string): Phrase => line`message dropped: ${why}`;
 export const malformed = (why: string): Phrase => line`malformed message: ${why}`;
 export const fragmentQueued = (number: number, total: number): Phrase => line`encrypted fragment ${number} of ${total} queued`;
 export const reassembled = (): Phrase => line`reassembled fragmented message`;

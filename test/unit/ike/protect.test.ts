@@ -22,12 +22,10 @@ const basis = (suite: Basis['suite'], initiator: boolean, fragmentation = true):
   fragmentation,
   natMe: false,
   natPeer: false,
-  nattSeen: true,
-  fortiClient: false,
   windows: false,
   born: 0,
 });
-const channel = (): Channel => ({ iv: 0, reassembly: undefined });
+const channel = (): Channel => ({ iv: 0, reassembly: undefined, answers: undefined });
 const random = (n: number) => Uint8Array.from({ length: n }, (_, i) => 0xa0 + i);
 const blob = (octets: number): readonly Payload[] => [
   { kind: 'V', data: Uint8Array.from({ length: octets }, (_, i) => i & 0xff) },
@@ -38,10 +36,10 @@ const seal = (suite: Basis['suite'], payloads: readonly Payload[], most = 0, mes
   const envelope = { SPIi, SPIr, exchange: 35, initiator: true, response: false, messageId };
   return protect(basis(suite, true, fragmentation), channel(), envelope, payloads, most, random);
 };
-const open = (suite: Basis['suite'], octets: Uint8Array, on: Channel = channel(), fragmentation = true) => {
+const open = (suite: Basis['suite'], octets: Uint8Array, on: Channel = channel(), fragmentation = true, now = 0) => {
   const message = decodeMessage(octets, decodeHeader(octets));
   if (message.sealed === undefined) throw new Error('nothing sealed in there');
-  return unprotect(basis(suite, false, fragmentation), on, octets, message, message.sealed);
+  return unprotect(basis(suite, false, fragmentation), on, octets, message, message.sealed, now);
 };
 const whole = (suite: Basis['suite'], datagrams: readonly Uint8Array[], on: Channel = channel()) => {
   const opened = datagrams.map((octets) => open(suite, octets, on)).at(-1);
@@ -138,6 +136,22 @@ describe('IKE fragmentation (RFC 7383)', () => {
     open(gcm, one[0] ?? new Uint8Array(0), on);
     open(gcm, two[0] ?? new Uint8Array(0), on);
     expect(on.reassembly).toMatchObject({ messageId: 2, have: 1 });
+  });
+
+  it('forgets parts that do not become a message within ten seconds (§2.6)', () => {
+    const datagrams = seal(gcm, big, 1400);
+    const on = channel();
+    const none = new Uint8Array(0);
+    expect(open(gcm, datagrams[0] ?? none, on, true, 0).kind).toBe('fragment');
+    for (const d of datagrams.slice(1)) expect(open(gcm, d, on, true, 10_000).kind).toBe('fragment');
+    expect(open(gcm, datagrams[0] ?? none, on, true, 10_000).kind).toBe('verified');
+  });
+
+  it('takes no more octets than a message may have', () => {
+    const on = channel();
+    const kinds = seal(gcm, blob(16_384), 900).map((d) => open(gcm, d, on).kind);
+    expect(kinds.at(-1)).not.toBe('verified');
+    expect(kinds).toContain('drop');
   });
 
   it(`refuses more than ${FRAGMENTS_MAX} fragments, and fragments that nobody negotiated`, () => {
