@@ -3,6 +3,7 @@
  * (AES-256-GCM, PRF SHA-256, any group) and lets every message be edited before it goes out. As a Party it lives in the
  * virtual network.
  */
+import { createHash } from 'node:crypto';
 import { group as groupOf, type KeyPair } from '../../../crypto/index.ts';
 import {
   decodeHeader,
@@ -21,6 +22,7 @@ import {
   type Payload,
   type Proposal,
   spiOctets,
+  unhex,
 } from '../../../src/wire/index.ts';
 import type { Datagram, Endpoint, Party } from '../../support/net.ts';
 import type { SeededRandom } from '../../support/random.ts';
@@ -82,6 +84,8 @@ export class FakeGateway implements Party {
   /** Where the client was last heard from, and with a marker or not. */
   peer: { readonly from: Endpoint; readonly to: Endpoint; readonly natt: boolean } | undefined;
   script: Script;
+  /** Says NAT-D, with this as its own source; the destination is where it heard from. */
+  nat: { readonly source: Endpoint } | undefined;
   readonly #out: Datagram[] = [];
   #deaf: number;
   #cookies = 0;
@@ -218,6 +222,7 @@ export class FakeGateway implements Party {
         { kind: 'KE', group: KE.group, data: pair.publicValue },
         { kind: 'NONCE', data: Nr },
         ...(this.script.fragmentation ? [notify('IKEV2_FRAGMENTATION_SUPPORTED')] : []),
+        ...this.#natNotifies(header.SPIi, SPIr),
         ...(this.script.initExtras ?? []),
       ],
       SPIr,
@@ -234,6 +239,24 @@ export class FakeGateway implements Party {
 
   #take(sa: Omit<FakeSa, 'nextId' | 'ivs'>): void {
     this.sas.push({ ...sa, nextId: 0, ivs: 0 });
+  }
+
+  /** An unprotected message. */
+  plain(envelope: Envelope, payloads: readonly Payload[]): void {
+    this.#plain(encodeMessage(envelope, payloads));
+  }
+
+  #natNotifies(SPIi: IkeSpi, SPIr: IkeSpi): readonly Payload[] {
+    if (this.nat === undefined || this.peer === undefined) return [];
+    const sum = ({ address, port }: Endpoint) =>
+      new Uint8Array(
+        createHash('sha1')
+          .update(
+            join(unhex(SPIi), unhex(SPIr), Uint8Array.from(address.split('.'), Number), Uint8Array.of(port >> 8, port & 0xff)),
+          )
+          .digest(),
+      );
+    return [notify('NAT_DETECTION_SOURCE_IP', sum(this.nat.source)), notify('NAT_DETECTION_DESTINATION_IP', sum(this.peer.from))];
   }
 
   #plain(octets: Uint8Array): void {
