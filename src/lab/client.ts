@@ -8,17 +8,7 @@
  *
  * Times are milliseconds of one clock that never goes back. What comes out waits in `take`; `deadline` says when to `tick`.
  */
-import {
-  classify,
-  decodeHeader,
-  Exchange,
-  equal,
-  type Header,
-  Malformed,
-  NO_SPI,
-  type Payload,
-  Protocol,
-} from '../wire/index.ts';
+import { classify, decodeHeader, Exchange, equal, type Header, Malformed, type Payload, Protocol } from '../wire/index.ts';
 import { answer, refuseSyntax } from './answer.ts';
 import { authAnswer, failAndTell } from './auth.ts';
 import { errorIn } from './child.ts';
@@ -233,7 +223,6 @@ export class LabClient {
     if (stage.at !== 'init') return this.#lateInit(octets, header);
     if (!header.response || header.initiator || header.messageId !== 0 || header.SPIi !== stage.SPIi)
       return drop(this.#core, 'IKE_SA_INIT that is no answer to ours');
-    if (header.SPIr === stage.SPIi && header.SPIr !== NO_SPI) return drop(this.#core, 'our own SPI as the responder’s');
     initAnswer(this.#core, stage, octets, header, way);
   }
 

@@ -156,6 +156,12 @@ describe('IKE_AUTH: what is not part of the authentication (§2.21.2)', () => {
       /outside/,
     ],
     [
+      'selectors of the gateway outside the offer',
+      mapped((p) => (p.kind === 'TSr' ? { ...p, selectors: any4 } : p)),
+      { TSr: [selector('10.0.0.0/8')] },
+      /outside/,
+    ],
+    [
       'a reserved SPI',
       mapped((p) =>
         p.kind === 'SA' ? { ...p, proposals: p.proposals.map((q) => ({ ...q, spi: Uint8Array.of(0, 0, 0, 9) })) } : p,

@@ -91,6 +91,11 @@ describe('EAP in IKE_AUTH (RFC 7296 §2.16)', () => {
       nth(5, (ps) => ps.map((p) => (p.kind === 'AUTH' ? { ...p, data: p.data.map((o) => o ^ 1) } : p))),
       /after EAP is wrong/,
     ],
+    [
+      'the second AUTH is of another method',
+      nth(5, (ps) => ps.map((p) => (p.kind === 'AUTH' ? { ...p, method: 14 } : p))),
+      /after EAP is wrong/,
+    ],
     ['the second AUTH is missing', nth(5, (ps) => ps.filter((p) => p.kind !== 'AUTH')), /without AUTH/],
     [
       'it is somebody else after EAP',

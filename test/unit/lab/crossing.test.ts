@@ -8,6 +8,14 @@ import { type Scene, scene } from './scene.ts';
 
 const [LOW, HIGH] = [new Uint8Array(32), new Uint8Array(32).fill(0xff)];
 
+/** Each of the four nonces as the lowest: those of the client (its request, its answer), those of the gateway (answer, request). */
+const POSITIONS = [
+  { of: 'that of our request', ours: [LOW, HIGH], theirs: [HIGH, HIGH], loser: 'the client' },
+  { of: 'that of the answer to it', ours: [HIGH, HIGH], theirs: [LOW, HIGH], loser: 'the client' },
+  { of: 'that of the gateway’s request', ours: [HIGH, HIGH], theirs: [HIGH, LOW], loser: 'the gateway' },
+  { of: 'that of our answer', ours: [HIGH, LOW], theirs: [HIGH, HIGH], loser: 'the gateway' },
+] as const;
+
 /** A connected client whose next nonces are these. */
 function withNonces(...nonces: readonly Uint8Array[]): Scene {
   const chance = new SeededRandom('nonces');
@@ -49,6 +57,16 @@ describe('Rekeys of one child that cross (RFC 7296 §2.8.1)', () => {
     expect(s.gateway.heard.at(-1)?.payloads).toEqual([D(old?.spiOut ?? LOW)]);
     s.hears((g) => g.request([D(Uint8Array.of(0x66, 1, 2, 3))]));
     expect(s.status).toMatchObject({ at: 'established', children: [{ madeBy: 'us', state: 'installed' }], violations: [] });
+  });
+
+  // Who made the exchange with the lowest of the four loses it, wherever that nonce stands.
+  it.each(POSITIONS)('the lowest nonce is $of: $loser deletes what it made', ({ ours, theirs, loser }) => {
+    const s = withNonces(...ours);
+    s.gateway.script = { nonce: theirs[0] };
+    s.client.rekeyChild(s.clock.now);
+    s.hears((g) => askRekey(g, s.status.children[0], theirs[1]));
+    const standing = s.status.children.find((c) => c.state === 'installed');
+    expect(standing?.madeBy).toBe(loser === 'the client' ? 'gateway' : 'us');
   });
 
   it('ours comes too late: CHILD_SA_NOT_FOUND, and the gateway’s stands', () => {
@@ -105,6 +123,15 @@ describe('Rekeys of the IKE SA that cross (RFC 7296 §2.8.2)', () => {
     s.hears((g) => g.request([D_IKE]));
     expect(s.status).toMatchObject({ at: 'established', ikeSas: [{ initiator: true, standing: 'live' }], violations: [] });
     expect(s.does((c, now) => c.liveness(now)).outcomes.at(-1)).toMatchObject({ verb: 'liveness', ok: true });
+  });
+
+  it.each(POSITIONS)('the lowest nonce is $of: $loser deletes what it made', ({ ours, theirs, loser }) => {
+    const s = withNonces(...ours);
+    s.gateway.script = { nonce: theirs[0] };
+    s.client.rekeyIke(s.clock.now);
+    s.hears((g) => askIkeRekey(g, theirs[1]));
+    const standing = s.status.ikeSas.find((sa) => sa.standing === 'live');
+    expect(standing?.initiator).toBe(loser === 'the gateway');
   });
 
   it('ours is never heard: the gateway ends the old SA, and its own stands', () => {

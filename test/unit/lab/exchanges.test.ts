@@ -129,6 +129,19 @@ describe('CREATE_CHILD_SA for a child (RFC 7296 §1.3.1, §1.3.3)', () => {
     expect(said(s, INFORMATIONAL)).toEqual(['D']);
   });
 
+  it('installs no child whose SPI is in use', () => {
+    const s = connected();
+    const [first] = s.gateway.children;
+    const same = (p: Payload): Payload =>
+      p.kind === 'SA' ? { ...p, proposals: p.proposals.map((q) => ({ ...q, spi: first?.spiIn ?? q.spi })) } : p;
+    s.gateway.script = { edit: create((ps) => ps.map(same)) };
+    const status = s.does((c, now) => c.createChild(now));
+    expect(status).toMatchObject({
+      children: [{ state: 'installed' }],
+      outcomes: [{ verb: 'create-child', ok: false, why: expect.stringMatching(/in use/) }, {}],
+    });
+  });
+
   it('tells when a rekeyed child carries less than before (§2.9.2)', () => {
     const s = connected();
     s.gateway.script = { narrow: [selector('10.0.0.0/8')] };
@@ -155,6 +168,15 @@ describe('CREATE_CHILD_SA for the IKE SA (RFC 7296 §1.3.2, §2.18)', () => {
     const { SPIi } = s.status;
     expect(s.does((c, now) => c.rekeyIke(now))).toMatchObject({ SPIi, outcomes: [{ ok: false, why: 'TEMPORARY_FAILURE' }] });
     expect(s.does((c, now) => c.liveness(now)).outcomes.at(-1)).toMatchObject({ verb: 'liveness', ok: true });
+  });
+
+  it('is not moved to an SA without SPI', () => {
+    const zero = create((ps) =>
+      ps.map((p) => (p.kind === 'SA' ? { ...p, proposals: p.proposals.map((q) => ({ ...q, spi: new Uint8Array(8) })) } : p)),
+    );
+    const s = connected({ edit: zero });
+    const { SPIi } = s.status;
+    expect(s.does((c, now) => c.rekeyIke(now))).toMatchObject({ SPIi, violations: ['rekey-ike: the responder chose no SPI'] });
   });
 
   it('follows INVALID_KE_PAYLOAD', () => {
@@ -240,6 +262,14 @@ describe('Requests of the gateway', () => {
     s.hears((g) => g.request([{ kind: 'UNKNOWN', type: 33, critical: false, data: new Uint8Array(3) }]));
     expect(describePayloads(s.gateway.heard.at(-1)?.payloads ?? [])).toBe('N(INVALID_SYNTAX)');
     expect(s.status).toMatchObject({ at: 'closed', children: [] });
+  });
+
+  it('with more padding than there is plaintext is malformed (§3.14)', () => {
+    const s = connected();
+    s.gateway.script = { pad: 1 };
+    s.hears((g) => g.request([]));
+    expect(describePayloads(s.gateway.heard.at(-1)?.payloads ?? [])).toBe('N(INVALID_SYNTAX)');
+    expect(s.status).toMatchObject({ at: 'closed', why: 'malformed request: more padding than plaintext' });
   });
 
   it('Delete of a child is answered with the other half (§1.4.1)', () => {
@@ -386,6 +416,23 @@ describe('Answers', () => {
   it('to liveness must be empty', () => {
     const s = connected({ edit: (ps, { exchange }) => (exchange === INFORMATIONAL ? [notify('MOBIKE_SUPPORTED')] : ps) });
     expect(s.does((c, now) => c.liveness(now)).violations).toEqual(['an answer to liveness that is not empty']);
+  });
+
+  it('of another exchange are no answers', () => {
+    const s = connected({}, { retransmit: { first: 100, factor: 1, most: 0 } });
+    s.gateway.script = { header: { exchange: CREATE_CHILD_SA } };
+    expect(s.does((c, now) => c.liveness(now))).toMatchObject({ at: 'closed', drops: ['exchange 36 in an answer'] });
+  });
+
+  it('with payloads in the clear are told of', () => {
+    const s = connected();
+    s.gateway.script = { clear: [{ kind: 'V', data: new Uint8Array(4) }] };
+    expect(s.does((c, now) => c.liveness(now))).toMatchObject({
+      violations: ['payloads in the clear in front of SK'],
+      outcomes: [{ ok: true }],
+    });
+    s.hears((g) => g.request([]));
+    expect(s.status.violations).toHaveLength(2);
   });
 
   it('malformed close the IKE SA (§2.21)', () => {

@@ -50,6 +50,12 @@ export type Script = {
   /** Edits an answer, the one to IKE_SA_INIT included; an empty list for a request not to be answered is `undefined`. */
   readonly edit?: Edit;
   readonly header?: Partial<Envelope>;
+  /** Payloads in the clear in front of SK. */
+  readonly clear?: readonly Payload[];
+  /** What the last octet of the plaintext says. */
+  readonly pad?: number;
+  /** The nonce of answers to CREATE_CHILD_SA. */
+  readonly nonce?: Uint8Array;
   /** Builds the answers to IKE_AUTH; the default is a pre-shared key on both ends. */
   readonly auth?: FakeAuth;
   /** Selectors to answer with; the offered ones when not given. */
@@ -171,12 +177,21 @@ export class FakeGateway implements Party {
   ): Uint8Array {
     const { first, octets } = encodePayloads(payloads);
     const inner = fragment?.piece ?? octets;
-    const { octets: message, body } = frame({ ...envelope, ...this.script.header }, first, 8 + inner.length + 1 + 16, fragment);
+    const length = 8 + inner.length + 1 + 16;
+    const { octets: message, body } =
+      this.script.clear === undefined
+        ? frame({ ...envelope, ...this.script.header }, first, length, fragment)
+        : behind(this.script.clear, envelope, first, length);
     sa.ivs += 1;
     const iv = new Uint8Array(8);
     iv[7] = sa.ivs & 0xff;
     iv[6] = sa.ivs >> 8;
-    (sa.clientFirst ? sa.keys.ends.r : sa.keys.ends.i).sealer.seal(message, body, join(inner, Uint8Array.of(0)), iv);
+    (sa.clientFirst ? sa.keys.ends.r : sa.keys.ends.i).sealer.seal(
+      message,
+      body,
+      join(inner, Uint8Array.of(this.script.pad ?? 0)),
+      iv,
+    );
     return message;
   }
 
@@ -297,7 +312,7 @@ export class FakeGateway implements Party {
     if (proposal === undefined || NONCE === undefined) throw new Error('the client forgot something');
     if (KE !== undefined && this.script.wants !== undefined && KE.group !== this.script.wants)
       return [notify('INVALID_KE_PAYLOAD', this.script.wants)];
-    const Nr = this.random.octets(32);
+    const Nr = this.script.nonce ?? this.random.octets(32);
     const pair = KE && this.pair(KE.group);
     const shared = (KE && pair?.agree(KE.data)) ?? new Uint8Array(0);
     const reply: readonly Payload[] = [
@@ -357,4 +372,15 @@ export function pick(proposal: Proposal | undefined, group: number | undefined):
     t.type === 4 ? t.id === group : all.findIndex((o) => o.type === t.type) === i,
   );
   return { ...proposal, transforms };
+}
+
+/** SK behind payloads in the clear. */
+function behind(clear: readonly Payload[], envelope: Envelope, first: number, length: number) {
+  const octets = encodeMessage(envelope, [
+    ...clear,
+    { kind: 'UNKNOWN', type: 46, critical: false, data: new Uint8Array(length) },
+  ]);
+  const body = octets.length - length;
+  octets[body - 4] = first;
+  return { octets, body };
 }

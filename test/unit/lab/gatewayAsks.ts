@@ -8,8 +8,7 @@ export const spiText = (spi: number | undefined) => (spi ?? 0).toString(16).padS
 export type IkeHalf = ReturnType<typeof askIkeRekey>;
 
 /** Asks the client for a child in the place of its present one; gives the nonce. */
-export function askRekey(g: FakeGateway, child: Child | undefined): Uint8Array {
-  const Ni = g.random.octets(32);
+export function askRekey(g: FakeGateway, child: Child | undefined, Ni = g.random.octets(32)): Uint8Array {
   const transforms = [
     { type: 1, id: 20, keyLength: 256 },
     { type: 5, id: 0, keyLength: 0 },
@@ -29,8 +28,8 @@ export function askRekey(g: FakeGateway, child: Child | undefined): Uint8Array {
 }
 
 /** Asks for another IKE SA; gives what is needed to take it up. */
-export function askIkeRekey(g: FakeGateway) {
-  const [Ni, SPIi, pair] = [g.random.octets(32), ikeSpi(g.random.octets(8)), g.pair(31)];
+export function askIkeRekey(g: FakeGateway, Ni = g.random.octets(32)) {
+  const [SPIi, pair] = [ikeSpi(g.random.octets(8)), g.pair(31)];
   const transforms = [
     { type: 1, id: 20, keyLength: 256 },
     { type: 2, id: 5, keyLength: 0 },

@@ -88,6 +88,26 @@ describe('Cookies (RFC 7296 §2.6)', () => {
     expect(scene({ cookies: 5 }).connect()).toMatchObject({ at: 'failed', why: 'the gateway wanted a cookie 5 times' });
   });
 
+  it('that come late once more are not answered once more', () => {
+    const s = scene({ cookies: 1 });
+    s.client.start(0);
+    s.net.run({ until: () => s.net.passages.length === 3 });
+    const cookie = s.net.passages[1];
+    if (cookie !== undefined) s.net.inject(cookie);
+    s.rest();
+    expect(s.status).toMatchObject({ at: 'established', drops: ['the same cookie once more'] });
+    expect(s.gateway.heard.filter((h) => h.header.exchange === IKE_SA_INIT)).toHaveLength(2);
+  });
+
+  it('that are the same again are no new demand', () => {
+    const s = scene(
+      { edit: init(() => [notify('COOKIE', Uint8Array.of(1))]) },
+      { retransmit: { first: 100, factor: 1, most: 2 } },
+    );
+    expect(s.connect()).toMatchObject({ at: 'failed', why: 'no answer to IKE_SA_INIT' });
+    expect(s.status.drops).toEqual(Array.from({ length: 3 }, () => 'the same cookie once more'));
+  });
+
   it('stay when the group changes (§2.6.1)', () => {
     const s = scene({ cookies: 1, wants: 19 }, { groups: [31, 19] });
     expect(s.connect()).toMatchObject({ at: 'established', suite: { group: 19 } });
@@ -115,6 +135,12 @@ describe('INVALID_KE_PAYLOAD (RFC 7296 §1.2)', () => {
       at: 'failed',
       why: 'the gateway wants group 14, which was not offered',
     });
+  });
+
+  it('to and fro is not followed for ever', () => {
+    const s = scene({}, { groups: [31, 19] });
+    s.gateway.script = { edit: init(() => [notify('INVALID_KE_PAYLOAD', s.gateway.heard.length % 2 === 1 ? 19 : 31)]) };
+    expect(s.connect()).toMatchObject({ at: 'failed', why: 'the gateway wants group 31 again' });
   });
 
   it('for the group that was sent is not believed', () => {
@@ -195,6 +221,21 @@ describe('What an answer to IKE_SA_INIT must not be', () => {
     const status = scene({ edit }).connect();
     expect(status.at).toBe('failed');
     expect(status.why).toMatch(why);
+  });
+
+  it('from a responder without SPI', () => {
+    expect(scene({ header: { SPIr: NO_SPI } }).connect().why).toMatch(/chose no SPI/);
+  });
+
+  it('of another major version: dropped', () => {
+    const s = scene({ deaf: 0 }, { retransmit: { first: 100, factor: 1, most: 0 } });
+    s.client.start(0);
+    s.net.run({ until: () => s.net.passages.length === 2 });
+    const answer = s.net.passages[1];
+    const octets = answer?.octets.slice() ?? new Uint8Array(0);
+    octets[17] = 0x30;
+    s.client.datagram(octets, s.clock.now);
+    expect(s.status).toMatchObject({ at: 'init', drops: ['version 3'] });
   });
 
   it('with a nonce shorter than half the key of the PRF (§2.10)', () => {

@@ -163,6 +163,16 @@ describe('Proposals (RFC 7296 §3.3)', () => {
     expect(choose(SA({ number: 1, protocol: 3, spi: new Uint8Array(4), transforms: [] }), offer)).toBeUndefined();
   });
 
+  it.each([
+    ['another protocol', { protocol: 3, spi: new Uint8Array(4) }, 'protocol 3 was not offered'],
+    ['an SPI where none was', { spi: new Uint8Array(8) }, 'an SPI of 8 octets'],
+  ])('%s is not ours', (_, change, why) => {
+    const transforms = (offer[0]?.transforms ?? []).filter((x) => x.id !== 14);
+    const chosen = { number: 1, protocol: 1, spi: new Uint8Array(0), transforms };
+    expect(judgeChoice(offer, SA(chosen))).toHaveProperty('proposal', chosen);
+    expect(judgeChoice(offer, SA({ ...chosen, ...change }))).toEqual({ why });
+  });
+
   it('a transform with attributes that we do not know is not ours', () => {
     const unknown = [{ type: 99, short: true, value: new Uint8Array(2) }];
     const [sound] = SA(...offer).proposals;
