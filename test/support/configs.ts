@@ -66,7 +66,7 @@ export function configText({ profiles = [{}], settings, more = '', keys = 'p256'
     table('user group', 'staff', { member: '"alice" "bob"' }),
     table('user group', 'guests', { member: '"carol"' }),
     more,
-    ...profiles.map(profileText),
+    ...profiles.map((profile, i) => profileText(profile, i + 1)),
   ].join('');
 }
 
@@ -84,25 +84,26 @@ function pki(keys: KeyType): string {
   ].join('');
 }
 
-function profileText({ name = 'ra', shape = 'psk', phase1 = {}, phase2 = {}, phase2s }: ProfileText): string {
+/** The profile's pool is 10.10.n.1 to 10.10.n.20. */
+function profileText({ name = 'ra', shape = 'psk', phase1 = {}, phase2 = {}, phase2s }: ProfileText, n: number): string {
   const byName = phase2s ?? { [name]: phase2 };
   return [
-    table('vpn ipsec phase1-interface', name, { ...phase1Of(shape), ...phase1 }),
+    table('vpn ipsec phase1-interface', name, { ...phase1Of(shape, n), ...phase1 }),
     ...Object.entries(byName).map(([entry, words]) =>
       table('vpn ipsec phase2-interface', entry, { ...phase2Of(name), ...words }),
     ),
   ].join('');
 }
 
-function phase1Of(shape: Shape): Words {
+function phase1Of(shape: Shape, n: number): Words {
   return {
     type: 'dynamic',
     interface: '"wan"',
     'ike-version': '2',
     'net-device': 'disable',
     'mode-cfg': 'enable',
-    'ipv4-start-ip': '10.10.1.1',
-    'ipv4-end-ip': '10.10.1.20',
+    'ipv4-start-ip': `10.10.${n}.1`,
+    'ipv4-end-ip': `10.10.${n}.20`,
     proposal: 'aes128gcm-prfsha256 aes128-sha256',
     dhgrp: '31',
     dpd: 'disable',
