@@ -228,10 +228,10 @@ export type Built = { readonly profile: Profile; readonly entry: Phase1Entry };
 function tellOverlap(a: Built, b: Built, family: 'ipv4' | 'ipv6', findings: Findings): void {
   const [first, second] = a.profile.line <= b.profile.line ? [a.entry, b.entry] : [b.entry, a.entry];
   const word = get(second, 'assign-ip-from') === 'name' ? (`${family}-name` as const) : (`${family}-start-ip` as const);
-  findings.error(
+  findings.warn(
     'conflict',
     placeOf(second, word),
-    `${quoted(second)} and ${quoted(first)} give away the same addresses: two clients would get one`,
+    `${quoted(second)} and ${quoted(first)} share addresses: each is leased once, to whoever comes first`,
   );
 }
 

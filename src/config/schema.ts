@@ -17,7 +17,7 @@ export const posternSettings = table({
       integer(0, 1000000, 30),
       'half-open IKE SAs from which on a new client must return a cookie; 0 is always',
     ),
-    'half-open-per-address': served(integer(1, 1000000, 10), 'half-open IKE SAs that one address may have'),
+    'half-open-per-address': served(integer(1, 1000000, 64), 'half-open IKE SAs that one address may have'),
     'half-open-max': served(integer(1, 1000000, 10000), 'half-open IKE SAs in all'),
     'sa-max': served(integer(1, 10000000, 100000), 'IKE SAs in all'),
     'quiet-auth-failures': served(toggle('disable'), 'do not answer an IKE_AUTH that is refused, as FortiOS does'),

@@ -33,7 +33,7 @@ export const phase2 = table({
       option(['seconds', 'kbs', 'both'], 'seconds'),
       'counting octets comes with the data plane; time counts always',
     ),
-    replay: served(toggle('enable'), 'drop packets that come twice'),
+    replay: later(toggle('enable'), 'switching the replay window off comes with the data plane'),
     encapsulation: later(option(['tunnel-mode', 'transport-mode'], 'tunnel-mode'), 'transport mode'),
     'src-addr-type': served(kinds, 'how our side of the traffic is given'),
     'src-subnet': served(subnet4(), 'our side, for subnet'),

@@ -239,6 +239,7 @@ export class Engine {
     }
     if (admission === 'again') {
       if (sealed.kind === 'SKF' && sealed.fragment !== 1) return; // RFC 7383 §2.6.1: the first fragment stands for all
+      if (slot.window.response.length === 0) return this.#counters.drop('unanswered'); // quiet-auth-failures
       env.say('sa', phrases.retransmitDetected);
       this.#counters.count('retransmit');
       return this.#world.out.send(path, slot.window.response);

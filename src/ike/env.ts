@@ -3,7 +3,7 @@ import type { Group, KeyPair } from '../../crypto/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Event, Reason, Subject } from '../log/events.ts';
 import type { Phrase, Scope } from '../log/phrases/index.ts';
-import { addressText, type IkeSpi, ikeSpi, NO_SPI } from '../wire/index.ts';
+import { addressText, type IkeSpi, ikeSpi, NO_SPI, printable } from '../wire/index.ts';
 import type { Env, SaEvent, Where } from './exchange.ts';
 import { type Ends, type KeyRing, rekeyedKeys } from './keys.ts';
 import type { Lease } from './leases.ts';
@@ -99,6 +99,10 @@ export class SlotEnv implements Env {
   rename(name: string): void {
     this.#name = name;
   }
+  saNumber(): number {
+    this.#world.lastId += 1;
+    return this.#world.lastId;
+  }
   childNumber(): number {
     this.#world.lastChild += 1;
     return this.#world.lastChild;
@@ -174,6 +178,13 @@ const endpoint = ({ address, port }: Path['local']): string =>
 /** Who an event is about, with what is known by now. */
 export function subjectOf({ sa, path }: Slot, gateway: string): Subject {
   const base = { gateway, sa: sa.basis.id, remote: endpoint(path.remote), local: endpoint(path.local) };
+  if (sa.at === 'at-gate') {
+    const { proof, first } = sa;
+    const uid = first.claims?.given(proof).uid;
+    const user = proof.user === undefined ? {} : { user: proof.user };
+    return { ...base, peerId: proof.idText, ...user, ...(uid === undefined ? {} : { fctUid: uid }) };
+  }
+  if (sa.at === 'eap' || sa.at === 'eap-proven') return sa.user === undefined ? base : { ...base, user: printable(sa.user, 64) };
   if (sa.at !== 'established') return base;
   const { proof, client, lease4, lease6 } = sa;
   const address = lease4 ?? lease6;

@@ -125,6 +125,8 @@ export type Env = {
   espSuite(choice: Omit<EspSuite, 'text'>): EspSuite;
   /** What this SA is called in lines from here on. */
   rename(name: string): void;
+  /** The number of a new IKE SA in the debug lines. */
+  saNumber(): number;
   /** The number of a child in the debug lines. */
   childNumber(): number;
   /** What of ours is under way on this SA and would collide (§2.25). */

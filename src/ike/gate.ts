@@ -60,7 +60,7 @@ function narrate(verdict: Verdict, env: Env): void {
       env.say('sa', phrases.postureWhy, verdict.why);
       env.say('sa', phrases.emsTagsFailure);
       env.say('error', phrases.tagsCheckFailed);
-      env.say('sa', phrases.sendingTagsFailure);
+      if (!env.config.settings.quietAuthFailures) env.say('sa', phrases.sendingTagsFailure);
   }
 }
 

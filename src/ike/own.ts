@@ -294,7 +294,12 @@ function ikeRekeyed(pending: Pending, request: Rekey, sa: Established, payloads:
   const { soft, hard } = lifetime(sa.profile.keylife, env.now, env.random(1)[0] ?? 0);
   env.say('sa', phrases.rekeyed, SPIi, SPIr);
   env.tell({ kind: 'ike-rekeyed', by: 'us', suite: suite.text });
-  const successor: Established = { ...sa, basis: { ...sa.basis, SPIi, SPIr, initiator: true, keys, born: env.now }, soft, hard };
+  const successor: Established = {
+    ...sa,
+    basis: { ...sa.basis, SPIi, SPIr, initiator: true, id: env.saNumber(), keys, born: env.now },
+    soft,
+    hard,
+  };
   return { to: sa, successor, next: [{ do: 'delete-ike', reason: 'rekeyed', why: 'rekeyed' }] };
 }
 

@@ -23,7 +23,6 @@ export const refusals: { readonly [R in Reason]: Refusal } = {
   'certificate-refused': { notify: 'AUTHENTICATION_FAILED', endsEstablished: true },
   'identity-refused': { notify: 'AUTHENTICATION_FAILED', endsEstablished: true },
   'posture-denied': { notify: 'AUTHENTICATION_FAILED', endsEstablished: true },
-  limit: { notify: 'NO_ADDITIONAL_SAS', endsEstablished: false },
   'unique-id': { notify: 'AUTHENTICATION_FAILED', endsEstablished: true },
   'peer-refused-us': { notify: undefined, endsEstablished: true },
   'peer-deleted': { notify: undefined, endsEstablished: true },
@@ -34,5 +33,5 @@ export const refusals: { readonly [R in Reason]: Refusal } = {
   'dead-peer': { notify: undefined, endsEstablished: true },
   lifetime: { notify: undefined, endsEstablished: true },
   shutdown: { notify: undefined, endsEstablished: true },
-  fault: { notify: 'AUTHENTICATION_FAILED', endsEstablished: true },
+  fault: { notify: undefined, endsEstablished: true }, // what went wrong is ours to find out, and nothing to tell
 };

@@ -30,7 +30,6 @@ export type Reason =
   | 'certificate-refused'
   | 'identity-refused'
   | 'posture-denied'
-  | 'limit'
   | 'unique-id'
   | 'peer-refused-us'
   | 'peer-deleted'
@@ -68,5 +67,4 @@ export type Event =
     } & Subject)
   | ({ readonly kind: 'pool-empty'; readonly family: 4 | 6; readonly used: number } & Subject)
   | ({ readonly kind: 'moved'; readonly was: string } & Subject)
-  | { readonly kind: 'flood'; readonly on: boolean; readonly halfOpen: number }
   | { readonly kind: 'fault'; readonly where: string; readonly stack: string };

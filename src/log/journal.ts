@@ -118,7 +118,6 @@ function levelOf(event: Event): 'info' | 'warn' | 'error' {
     case 'negotiation-failed':
     case 'child-refused':
     case 'pool-empty':
-    case 'flood':
       return 'warn';
     case 'posture':
       return event.verdict === 'deny' ? 'warn' : 'info';

@@ -36,7 +36,7 @@ export function swanctlConf(secrets: LabSecrets, place: LabPlace): string {
         children {
             ${name} {
                 remote_ts = ${LAB_LAN}
-                esp_proposals = aes128gcm16, aes256-sha256
+                esp_proposals = aes128gcm16-x25519, aes256-sha256-modp2048
             }
         }
     }`;

@@ -80,10 +80,12 @@ config vpn ipsec phase2-interface
     edit "lab-cert"
         set phase1name "lab-cert"
         set proposal aes128gcm aes256gcm aes256-sha256 chacha20poly1305
+        set dhgrp 31 20 14
     next
     edit "lab"
         set phase1name "lab"
         set proposal aes128gcm aes256gcm aes256-sha256 chacha20poly1305
+        set dhgrp 31 20 14
     next
 end
 `;

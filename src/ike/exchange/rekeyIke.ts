@@ -54,7 +54,7 @@ export const rekeyIke = exchange({
     const { soft, hard } = lifetime(sa.profile.keylife, env.now, env.random(1)[0] ?? 0);
     const next: Established = {
       ...sa,
-      basis: { ...sa.basis, SPIi, SPIr, initiator: false, suite, keys, born: env.now },
+      basis: { ...sa.basis, SPIi, SPIr, initiator: false, id: env.saNumber(), suite, keys, born: env.now },
       soft,
       hard,
     };

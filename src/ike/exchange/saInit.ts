@@ -60,6 +60,14 @@ export type InitOutcome =
   | { readonly kind: 'answer'; readonly tag: string; readonly octets: Uint8Array; readonly reason?: Reason; readonly why: string }
   | { readonly kind: 'open'; readonly sa: SaAt<'half-open'>; readonly response: Uint8Array };
 
+export type InitRequest = {
+  readonly header: Header;
+  readonly octets: Uint8Array;
+  readonly payloads: readonly Payload[];
+  readonly path: Path;
+  readonly id: number;
+};
+
 const NONCE_OCTETS = 32;
 
 /**
@@ -69,16 +77,8 @@ const NONCE_OCTETS = 32;
  * @param payloads the decoded payloads of `octets`
  * @returns a half-open SA with its response, a stateless answer, or a drop
  */
-export function saInit(
-  {
-    header,
-    octets,
-    payloads,
-    path,
-    id,
-  }: { header: Header; octets: Uint8Array; payloads: readonly Payload[]; path: Path; id: number },
-  env: InitEnv,
-): InitOutcome {
+export function saInit(request: InitRequest, env: InitEnv): InitOutcome {
+  const { header, payloads, path, id } = request;
   env.say('sa', phrases.respondedInit);
   const sa = payloads.find((p) => p.kind === 'SA');
   const ke = payloads.find((p) => p.kind === 'KE');
@@ -87,18 +87,15 @@ export function saInit(
     return { kind: 'drop', why: 'IKE_SA_INIT without SA, KE or Nonce' };
   if (nonce.data.length < 16 || nonce.data.length > 256) return { kind: 'drop', why: `nonce of ${nonce.data.length} octets` }; // §2.10
   const critical = payloads.find((p) => p.kind === 'UNKNOWN' && p.critical);
-  const answer = (notifies: readonly [Notify], why: string, reason?: Reason): InitOutcome => {
-    const octets = encodeMessage(envelope(header, NO_SPI), notifies);
-    return { kind: 'answer', tag: notifies[0].name, octets, why, ...(reason === undefined ? {} : { reason }) };
-  };
+  const answer = (n: Notify, why: string, reason?: Reason) => stateless(header, n, why, reason);
   if (critical?.kind === 'UNKNOWN') {
     const why = `payload type ${critical.type} is critical and not known`;
-    return answer([notify('UNSUPPORTED_CRITICAL_PAYLOAD', critical.type)], why, 'unsupported-critical');
+    return answer(notify('UNSUPPORTED_CRITICAL_PAYLOAD', critical.type), why, 'unsupported-critical');
   }
 
   const notifies = payloads.filter((p) => p.kind === 'N');
   const admitted = admit(header, nonce.data, notifies, path, env);
-  if (admitted !== undefined) return admitted.kind === 'drop' ? admitted : answer([admitted.notify], admitted.why);
+  if (admitted !== undefined) return admitted.kind === 'drop' ? admitted : answer(admitted.notify, admitted.why);
 
   const vendorIds = payloads.filter((p) => p.kind === 'V').map((p) => p.data);
   sayGreeting(vendorIds, notifies, env);
@@ -107,7 +104,7 @@ export function saInit(
   const refused = (text: string, reason: Reason): InitOutcome => {
     env.say('sa', phrases.noProposalResponse);
     env.say('error', phrases.negotiateError, text);
-    return answer([notify('NO_PROPOSAL_CHOSEN')], text, reason);
+    return answer(notify('NO_PROPOSAL_CHOSEN'), text, reason);
   };
   if (fit.length === 0) {
     env.say('sa', phrases.noGateway, `${path.local.address}:${path.local.port}`, why);
@@ -125,7 +122,7 @@ export function saInit(
   if (choice.kind === 'invalid-ke') {
     env.say('sa', phrases.invalidKe, ke.group, choice.group);
     const text = `KE for group ${ke.group}, group ${choice.group} wanted`;
-    return answer([notify('INVALID_KE_PAYLOAD', choice.group)], text); // §1.2
+    return answer(notify('INVALID_KE_PAYLOAD', choice.group), text); // §1.2
   }
   const [first] = choice.candidates;
   sayChosen(env, choice.proposal, first);
@@ -135,25 +132,50 @@ export function saInit(
     to: `${path.remote.address}:${path.remote.port}`,
   });
 
+  return halfOpen(request, { Ni: nonce.data, ke: ke.data, notifies, vendorIds }, choice, env);
+}
+
+/** An answer without state, one notify in the clear. */
+function stateless(header: Header, n: Notify, why: string, reason: Reason | undefined): InitOutcome {
+  const octets = encodeMessage(envelope(header, NO_SPI), [n]);
+  return { kind: 'answer', tag: n.name, octets, why, ...(reason === undefined ? {} : { reason }) };
+}
+
+type Opened = {
+  readonly Ni: Uint8Array;
+  readonly ke: Uint8Array;
+  readonly notifies: readonly Notify[];
+  readonly vendorIds: readonly Uint8Array[];
+};
+
+/** The proposal is chosen: Diffie-Hellman, NAT, keys, and the response. */
+function halfOpen(
+  { header, octets, path, id }: InitRequest,
+  { Ni, ke, notifies, vendorIds }: Opened,
+  choice: Chosen,
+  env: InitEnv,
+): InitOutcome {
   const group = groupOf(choice.group);
-  if (group === undefined) throw new RangeError(`group ${choice.group} was chosen and is not there`); // a fault: negotiate knows the backend
+  // A fault of ours if it happens: what negotiate chooses, the backend has.
+  if (group === undefined) throw new RangeError(`group ${choice.group} was chosen and is not there`);
   const pair = env.keyPair(group);
-  const shared = pair.agree(ke.data);
+  const shared = pair.agree(ke);
   if (shared === undefined) {
     const text = `public value of group ${group.name} is refused (length, range, curve or low order)`; // RFC 6989
-    return answer([notify('INVALID_SYNTAX')], text, 'syntax');
+    return stateless(header, notify('INVALID_SYNTAX'), text, 'syntax');
   }
-  env.say('sa', phrases.dhPublicQueued);
-  env.say('sa', phrases.dhSharedQueued);
-
   const SPIr = env.ikeSpi();
   const Nr = env.random(NONCE_OCTETS);
   const suite = env.suite(choice);
   // Which profile it will be is known at IKE_AUTH: until then nothing is shut that one of them wants open.
   const modes = choice.candidates.map((p) => p.nattraversal);
   const natMode = modes.find((mode) => mode !== 'disable') ?? 'disable';
-  const nat = detectNat(notifies, { SPIi: header.SPIi, SPIr: NO_SPI }, path, natMode);
+  const natFound = natMode === 'disable' || modes.every((mode) => mode === 'forced') ? natMode : 'enable';
+  const spis = { SPIi: header.SPIi, SPIr: NO_SPI };
+  const nat = detectNat(notifies, spis, path, natFound);
   sayNat(nat, env);
+  if (vendorIds.some((v) => equal(v, VENDOR.eapExtension))) env.say('sa', phrases.eapExtension);
+  sayKeyExchange(path, natMode, env);
   const fragmentation =
     choice.candidates.some((p) => p.fragmentation) && notifies.some((n) => n.name === 'IKEV2_FRAGMENTATION_SUPPORTED');
   const hashes = data(notifies, 'SIGNATURE_HASH_ALGORITHMS');
@@ -167,8 +189,7 @@ export function saInit(
     ...(hashes !== undefined ? [notify('SIGNATURE_HASH_ALGORITHMS', HASHES)] : []),
     ...(choice.candidates.some((p) => p.childless) ? [notify('CHILDLESS_IKEV2_SUPPORTED')] : []), // RFC 6023 §3
   ]);
-  env.say('sa', phrases.preparingInit);
-  const keys: KeyRing = initialKeys(suite, shared, { SPIi: header.SPIi, SPIr, Ni: nonce.data, Nr }, env.slab);
+  const keys: KeyRing = initialKeys(suite, shared, { SPIi: header.SPIi, SPIr, Ni, Nr }, env.slab);
   env.say('sa', phrases.skeyseedDone, header.SPIi, SPIr, suite.text);
   return {
     kind: 'open',
@@ -190,7 +211,7 @@ export function saInit(
         born: env.now,
       },
       opening: {
-        Ni: nonce.data.slice(),
+        Ni: Ni.slice(),
         Nr,
         request: octets.slice(),
         response,
@@ -295,7 +316,6 @@ function sayGreeting(vendorIds: readonly Uint8Array[], notifies: readonly Notify
     env.say('sa', phrases.receivedNotify, n.name === 'UNKNOWN' ? `${n.type}` : n.name);
     if (n.name === 'VPN_NETWORK_ID') env.say('sa', phrases.networkId, n.data);
   }
-  if (vendorIds.some((v) => equal(v, VENDOR.eapExtension))) env.say('sa', phrases.eapExtension);
 }
 
 function sayNat(nat: { me: boolean; peer: boolean; supported: boolean }, env: InitEnv): void {
@@ -306,4 +326,16 @@ function sayNat(nat: { me: boolean; peer: boolean; supported: boolean }, env: In
   env.say('sa', phrases.processingNatD);
   env.say('sa', phrases.natDetected, nat.me, nat.peer);
   env.say('sa', phrases.processNatD);
+}
+
+/** FortiOS works in three passes here and says so each time. */
+function sayKeyExchange({ local, remote }: Path, mode: Profile['nattraversal'], env: InitEnv): void {
+  if (!env.debug) return;
+  env.say('sa', phrases.preparingInit);
+  env.say('sa', phrases.dhPublicQueued);
+  env.say('sa', phrases.preparingInit);
+  env.say('sa', phrases.dhSharedQueued);
+  env.say('sa', phrases.preparingInit);
+  if (mode !== 'disable')
+    env.say('sa', phrases.natHash, `${local.address}/${local.port}`, `${remote.address}/${mode === 'forced' ? 0 : remote.port}`);
 }

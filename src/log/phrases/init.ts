@@ -77,3 +77,4 @@ export const splitting = (octets: number, parts: number): Phrase => line`splitti
 export const remotePortChange = (from: number, to: number): Phrase => line`remote port change ${from} -> ${to}`;
 export const remoteAddressChange = (from: string, to: string): Phrase => line`remote address change ${from} -> ${to}`;
 export const majorVersion = (major: number): Phrase => line`IKE version ${major} is not served, only IKEv2`;
+export const natHash = (local: string, remote: string): Phrase => line`create NAT-D hash local ${local} remote ${remote}`;

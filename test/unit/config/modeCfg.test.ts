@@ -188,7 +188,7 @@ end
 `;
     expect(told(gateway(pool) + second('10.1.1.21', '10.1.1.30'))).toEqual([]);
     expect(told(gateway(pool) + second('10.1.1.20', '10.1.1.30'))).toEqual([
-      "error conflict: 'second' and 'dialup' give away the same addresses: two clients would get one",
+      "warning conflict: 'second' and 'dialup' share addresses: each is leased once, to whoever comes first",
     ]);
     expect(told(gateway(pool) + second('10.1.1.5', '10.1.1.6'))).toHaveLength(1);
   });
