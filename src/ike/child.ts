@@ -146,7 +146,8 @@ type Exchanged = { readonly group: number; readonly publicValue: Uint8Array; rea
 function agree(wanted: number | undefined, ke: ChildRequest['ke'], env: Env): Exchanged | undefined | 'refused' {
   if (wanted === undefined || ke === undefined) return undefined;
   const group = groupOf(wanted);
-  if (group === undefined) throw new RangeError(`group ${wanted} was chosen and is not there`); // a fault: negotiate knows the backend
+  // A fault of ours if it happens: what negotiate chooses, the backend has.
+  if (group === undefined) throw new RangeError(`group ${wanted} was chosen and is not there`);
   const pair = env.keyPair(group);
   const shared = pair.agree(ke.data);
   return shared === undefined ? 'refused' : { group: wanted, publicValue: pair.publicValue, shared };

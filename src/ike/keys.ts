@@ -129,7 +129,8 @@ export function childKeys(
   shared: Uint8Array | undefined,
 ): ChildKeyMaterial {
   const sizes = espKeyOctets(esp.encr, esp.keyLength, esp.integ);
-  if (sizes === undefined) throw new RangeError(`no key sizes for ESP transform ${esp.encr}/${esp.integ}`); // chosen but unknown: a fault
+  // A fault of ours if it happens: what negotiate chooses has sizes.
+  if (sizes === undefined) throw new RangeError(`no key sizes for ESP transform ${esp.encr}/${esp.integ}`);
   const seed = shared === undefined ? concat(nonces.Ni, nonces.Nr) : concat(shared, nonces.Ni, nonces.Nr);
   const { encr, integ } = sizes;
   const okm = suite.prf.plus(keys.SK_d, seed, 2 * (encr + integ));

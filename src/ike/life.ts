@@ -159,6 +159,7 @@ export class Life {
 
   /** Puts the IKE SA of a rekey beside the one it replaces; children, leases and identity go over (§2.18). */
   succeed(old: Slot, sa: Established): void {
+    const ending = old.own?.queue.find((request) => request.do === 'delete-ike');
     const { table, out, exportKeys, clocks } = this.#world;
     const slot: Slot = { ...freshSlot(sa, old), lastIn: clocks.now, index: old.index };
     table.add(slot);
@@ -172,6 +173,7 @@ export class Life {
     // A delete that the old SA had no time for is the new one's to finish.
     for (const { spiIn, state } of sa.children)
       if (state === 'deleting') this.requests.submit(slot, { do: 'delete-child', spiIn, why: 'rekeyed' });
+    if (ending !== undefined) this.requests.submit(slot, ending);
   }
 
   /** Does what is due for one SA. */

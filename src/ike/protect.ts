@@ -31,7 +31,7 @@ export type Reassembly = {
   octets: number;
 };
 
-/** What `unprotect` and `protect` keep between messages: the IV counter of our direction, and parts of a request and of an answer. */
+/** What is kept between messages: the IV counter of our direction, and parts of a request and of an answer. */
 export type Channel = { iv: number; reassembly: Reassembly | undefined; answers: Reassembly | undefined };
 
 /** What stands in a message that passed its integrity check. Malformed is thrown by the codecs, after the check. */

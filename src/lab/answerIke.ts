@@ -16,7 +16,7 @@ export function answerIke(core: Core, sa: IkeSa, payloads: readonly Payload[], r
   const busy = sa.pending?.purpose.kind;
   const rekeying = busy === 'ike';
   // §2.25.2: an SA on its way out, or one with a child being made or deleted.
-  if (sa !== core.ike || sa.standing !== 'live' || busy === 'child' || busy === 'delete-child' || busy === 'delete-ike')
+  if (sa !== core.ike || busy === 'child' || busy === 'delete-child' || busy === 'delete-ike')
     return reply(notify('TEMPORARY_FAILURE'));
   const [SA, NONCE, KE] = [one(payloads, 'SA'), one(payloads, 'NONCE'), one(payloads, 'KE')];
   if (SA === undefined || NONCE === undefined || KE === undefined) {

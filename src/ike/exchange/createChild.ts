@@ -56,7 +56,8 @@ export const createChild = exchange({
       },
       env,
     );
-    if (outcome.kind === 'refused') return answered(sa, [outcome.notify]);
+    if (outcome.kind === 'refused')
+      return outcome.name === 'INVALID_SYNTAX' ? refuse('syntax', outcome.why) : answered(sa, [outcome.notify]); // §2.21.3
     env.say('sa', phrases.preparingCreateChild);
     sayInstalled(outcome.child, env);
     if (old !== undefined) {

@@ -76,7 +76,7 @@ function peerRefused(error: Notify, env: Env): Step {
   env.say('sa', phrases.peerError, name);
   const hint =
     error.name === 'AUTHENTICATION_FAILED'
-      ? ': it does not accept our AUTH or identity (probable pre-shared key mismatch, or a gateway certificate or localid it does not expect)'
+      ? ': it does not accept our AUTH or identity (probable pre-shared key mismatch, or another certificate or localid expected)'
       : '';
   const reason: Reason = 'peer-refused-us';
   return { kind: 'close', reason, why: `the client says ${name}${hint}`, payloads: [] };

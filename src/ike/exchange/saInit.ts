@@ -85,7 +85,8 @@ export function saInit(request: InitRequest, env: InitEnv): InitOutcome {
   const nonce = payloads.find((p) => p.kind === 'NONCE');
   if (sa === undefined || ke === undefined || nonce === undefined)
     return { kind: 'drop', why: 'IKE_SA_INIT without SA, KE or Nonce' };
-  if (nonce.data.length < 16 || nonce.data.length > 256) return { kind: 'drop', why: `nonce of ${nonce.data.length} octets` }; // §2.10
+  const { length } = nonce.data;
+  if (length < 16 || length > 256) return { kind: 'drop', why: `nonce of ${length} octets` }; // §2.10
   const critical = payloads.find((p) => p.kind === 'UNKNOWN' && p.critical);
   const answer = (n: Notify, why: string, reason?: Reason) => stateless(header, n, why, reason);
   if (critical?.kind === 'UNKNOWN') {

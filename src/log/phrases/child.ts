@@ -33,7 +33,7 @@ export const released = (address: Uint8Array): Phrase =>
 
 export const addingTunnel = (peer: Peer): Phrase => line`adding new dynamic tunnel for ${peer.address}:${peer.port}`;
 export const tunnelCreated = (ipv4: Uint8Array | undefined, ipv6: Uint8Array | undefined): Phrase =>
-  line`tunnel created tun_id ${ipv4 === undefined ? '0.0.0.0' : addressText(ipv4)}/${ipv6 === undefined ? '::' : addressText(ipv6)} remote_location 0.0.0.0`;
+  line`tunnel created tun_id ${addressText(ipv4 ?? new Uint8Array(4))}/${addressText(ipv6 ?? new Uint8Array(16))} remote_location 0.0.0.0`;
 export const addedTunnel = (peer: Peer): Phrase => line`added new dynamic tunnel for ${peer.address}:${peer.port}`;
 export const established = (SPIi: string, SPIr: string): Phrase => line`established IKE SA ${SPIi}/${SPIr}`;
 export const peerRoute = (modeCfgOn: boolean): Phrase =>
