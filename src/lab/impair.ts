@@ -135,7 +135,8 @@ export const impairments: Readonly<Record<string, Rule>> = {
   exchange: {
     help: 'says another exchange type',
     of: Object.keys(Exchange),
-    envelope: (envelope, of) => ({ ...envelope, exchange: Exchange[of as keyof typeof Exchange] }), // the parser admits only its keys
+    // The parser admits only the keys of Exchange.
+    envelope: (envelope, of) => ({ ...envelope, exchange: Exchange[of as keyof typeof Exchange] }),
   },
   'mid+1': { help: 'takes the next message ID', of: 'nothing', envelope: (e) => ({ ...e, messageId: e.messageId + 1 }) },
   'mid-1': {

@@ -47,7 +47,10 @@ export function notifyOf<N extends NotifyName>(payloads: readonly Payload[], nam
   return payloads.find((p): p is Extract<Notify, { name: N }> => p.kind === 'N' && p.name === name);
 }
 
-/** A selector from '10.0.0.0/8', '10.0.0.1-10.0.0.9', '10.0.0.1' or the same in IPv6; every protocol and port unless said. Throws. */
+/**
+ * A selector from '10.0.0.0/8', '10.0.0.1-10.0.0.9', '10.0.0.1' or the same in IPv6; every protocol and port unless said.
+ * RangeError for any other text.
+ */
 export function selector(
   text: string,
   only: { readonly protocol?: number; readonly startPort?: number; readonly endPort?: number } = {},

@@ -109,6 +109,6 @@ function sameTransform(a: Transform, b: Transform): boolean {
 }
 
 function text({ type, id, keyLength, unknown }: Transform): string {
-  const attributes = `${keyLength === 0 ? '' : ` with ${keyLength} bits`}${unknown === undefined ? '' : ' with other attributes'}`;
-  return `transform type ${type} ID ${id}${attributes}`;
+  const bits = keyLength === 0 ? '' : ` with ${keyLength} bits`;
+  return `transform type ${type} ID ${id}${bits}${unknown === undefined ? '' : ' with other attributes'}`;
 }

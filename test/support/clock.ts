@@ -1,6 +1,6 @@
 /**
- * Time for tests: it stands still until someone moves it. `now` is monotonic milliseconds, `unix` the seconds that certificates and
- * tokens are judged by; both move together.
+ * Time for tests: it stands still until someone moves it. `now` is monotonic milliseconds, `unix` the seconds that
+ * certificates and tokens are judged by; both move together.
  */
 export class VirtualClock {
   #now: number;

@@ -6,14 +6,15 @@ import { CLIENT } from './fakeGateway.ts';
 import { askIkeRekey, askRekey, D, D_IKE, takeIkeRekey } from './gatewayAsks.ts';
 import { type Scene, scene } from './scene.ts';
 
-const [LOW, HIGH] = [new Uint8Array(32), new Uint8Array(32).fill(0xff)];
+const nonce = (octet: number) => new Uint8Array(32).fill(octet);
+const [LOW, MIDDLE, HIGH] = [nonce(0), nonce(0x80), nonce(0xff)];
 
-/** Each of the four nonces as the lowest: those of the client (its request, its answer), those of the gateway (answer, request). */
+/** Each of the four nonces as the lowest: the client's (its request, its answer), the gateway's (its answer, its request). */
 const POSITIONS = [
-  { of: 'that of our request', ours: [LOW, HIGH], theirs: [HIGH, HIGH], loser: 'the client' },
-  { of: 'that of the answer to it', ours: [HIGH, HIGH], theirs: [LOW, HIGH], loser: 'the client' },
-  { of: 'that of the gateway’s request', ours: [HIGH, HIGH], theirs: [HIGH, LOW], loser: 'the gateway' },
-  { of: 'that of our answer', ours: [HIGH, LOW], theirs: [HIGH, HIGH], loser: 'the gateway' },
+  { of: 'that of our request', ours: [LOW, MIDDLE], theirs: [HIGH, MIDDLE], loser: 'the client' },
+  { of: 'that of the answer to it', ours: [HIGH, MIDDLE], theirs: [LOW, MIDDLE], loser: 'the client' },
+  { of: 'that of the gateway’s request', ours: [MIDDLE, HIGH], theirs: [MIDDLE, LOW], loser: 'the gateway' },
+  { of: 'that of our answer', ours: [MIDDLE, LOW], theirs: [MIDDLE, HIGH], loser: 'the gateway' },
 ] as const;
 
 /** A connected client whose next nonces are these. */

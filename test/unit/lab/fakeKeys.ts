@@ -1,6 +1,6 @@
 /**
- * Key schedule of the scripted gateway, by hand from RFC 7296 §2.13 to §2.18 on bare HMAC-SHA-256, for one suite alone: AES-GCM-16
- * with 256 bits and PRF_HMAC_SHA2_256. It shares nothing with the client's.
+ * Key schedule of the scripted gateway, by hand from RFC 7296 §2.13 to §2.18 on bare HMAC-SHA-256, for one suite alone:
+ * AES-GCM-16 with 256 bits and PRF_HMAC_SHA2_256. It shares nothing with the client's.
  */
 import { createHmac } from 'node:crypto';
 import { cipher, type Opener, type Sealer } from '../../../crypto/index.ts';

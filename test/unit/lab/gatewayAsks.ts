@@ -7,10 +7,16 @@ const CREATE_CHILD_SA = 36;
 export const spiText = (spi: number | undefined) => (spi ?? 0).toString(16).padStart(8, '0');
 export type IkeHalf = ReturnType<typeof askIkeRekey>;
 
-/** Asks the client for a child in the place of its present one; gives the nonce. */
-export function askRekey(g: FakeGateway, child: Child | undefined, Ni = g.random.octets(32)): Uint8Array {
+/** Asks the client for a child in the place of this one; gives the nonce. `ke`: with a group, and a public value of one. */
+export function askRekey(
+  g: FakeGateway,
+  child: Child | undefined,
+  Ni = g.random.octets(32),
+  ke?: { readonly group: number; readonly says: number },
+): Uint8Array {
   const transforms = [
     { type: 1, id: 20, keyLength: 256 },
+    ...(ke === undefined ? [] : [{ type: 4, id: ke.group, keyLength: 0 }]),
     { type: 5, id: 0, keyLength: 0 },
   ];
   const spi = Uint8Array.of(0x66, 1, 2, 3);
@@ -19,6 +25,7 @@ export function askRekey(g: FakeGateway, child: Child | undefined, Ni = g.random
       notify('REKEY_SA', undefined, { protocol: 3, spi: unhex(spiText(child?.spiOut)) }),
       { kind: 'SA', proposals: [{ number: 1, protocol: 3, spi, transforms }] },
       { kind: 'NONCE', data: Ni },
+      ...(ke === undefined ? [] : [{ kind: 'KE', group: ke.says, data: g.pair(ke.says).publicValue } as const]),
       { kind: 'TSi', selectors: child?.TSr ?? [] },
       { kind: 'TSr', selectors: child?.TSi ?? [] },
     ],
@@ -28,7 +35,7 @@ export function askRekey(g: FakeGateway, child: Child | undefined, Ni = g.random
 }
 
 /** Asks for another IKE SA; gives what is needed to take it up. */
-export function askIkeRekey(g: FakeGateway, Ni = g.random.octets(32)) {
+export function askIkeRekey(g: FakeGateway, Ni = g.random.octets(32), says = 31) {
   const [SPIi, pair] = [ikeSpi(g.random.octets(8)), g.pair(31)];
   const transforms = [
     { type: 1, id: 20, keyLength: 256 },
@@ -39,7 +46,7 @@ export function askIkeRekey(g: FakeGateway, Ni = g.random.octets(32)) {
     [
       { kind: 'SA', proposals: [{ number: 1, protocol: 1, spi: spiOctets(SPIi), transforms }] },
       { kind: 'NONCE', data: Ni },
-      { kind: 'KE', group: 31, data: pair.publicValue },
+      { kind: 'KE', group: says, data: pair.publicValue },
     ],
     CREATE_CHILD_SA,
   );

@@ -66,3 +66,10 @@ export function scene(script: Script = {}, more: Partial<LabOptions> = {}, weath
   };
   return self;
 }
+
+/** Both ends, connected; the client knows two groups. */
+export function connected(script: Script = {}, more: Partial<LabOptions> = {}): Scene {
+  const s = scene(script, { groups: [31, 19], ...more });
+  if (s.connect().at !== 'established') throw new Error(s.status.why);
+  return s;
+}
