@@ -92,17 +92,13 @@ export class Life {
     const { sa } = slot;
     if (sa.at === 'closed') return;
     if (slot.replaced) return this.retire(slot); // its children, leases and name went over to another
-    const { out, table, leases, clocks } = this.#world;
+    const { out, table, clocks } = this.#world;
     const name = nameOf(sa);
     const env = this.env(slot);
     const subject = subjectOf(slot, name);
     if (sa.at === 'established') {
       for (const child of sa.children) this.remove(slot, child, reason);
-      for (const lease of [sa.lease4, sa.lease6]) {
-        if (lease === undefined) continue;
-        leases.release(lease, clocks.now);
-        env.say('gateway', phrases.released, lease.address);
-      }
+      this.#release(slot, sa);
       table.removeKey(sa.proof.key, slot);
       if (slot.index >= 0) table.giveInstance(sa.profile.name, slot.index);
       const seconds = Math.round((clocks.now - sa.since) / 1000);
@@ -116,6 +112,24 @@ export class Life {
     }
     const wait = sa.at === 'established' ? LINGER.ended : LINGER.refused;
     this.#shut(slot, name, reason, linger ? clocks.now + wait : clocks.now);
+  }
+
+  /** Takes from an SA what its client could still use, while its Delete is under way: children and addresses. */
+  strip(slot: Slot, reason: Reason): void {
+    const { sa } = slot;
+    if (sa.at !== 'established') return;
+    for (const child of sa.children) this.remove(slot, child, reason);
+    this.#release(slot, sa);
+    const never = Number.POSITIVE_INFINITY;
+    slot.sa = { ...sa, children: [], lease4: undefined, lease6: undefined, soft: never, hard: never, ends: never };
+  }
+
+  #release(slot: Slot, { lease4, lease6 }: Established): void {
+    for (const lease of [lease4, lease6]) {
+      if (lease === undefined) continue;
+      this.#world.leases.release(lease, this.#world.clocks.now);
+      this.env(slot).say('gateway', phrases.released, lease.address);
+    }
   }
 
   /** The old IKE SA after a rekey: nothing hangs on it any more, the peer will delete it. */
@@ -189,11 +203,9 @@ export class Life {
     const env = this.env(slot);
     if (now >= sa.hard) {
       env.say('sa', phrases.hardExpired, 'IKE SA');
-      slot.sa = { ...sa, soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
       return this.requests.submit(slot, { do: 'delete-ike', reason: 'lifetime', why: 'keylife is over and nobody rekeyed' });
     }
     if (now >= sa.ends) {
-      slot.sa = { ...sa, ends: Number.POSITIVE_INFINITY };
       const why = sa.standing.kind === 'clear' ? `the clearance by ${sa.standing.source} is over` : 'no token came in time';
       env.say('sa', phrases.postureWhy, why);
       return this.requests.submit(slot, { do: 'delete-ike', reason: 'posture-denied', why });

@@ -33,7 +33,10 @@ export class Requests {
   /** Puts a request in line and starts it when nothing is under way. */
   submit(slot: Slot, request: OwnRequest): void {
     slot.own ??= newOwn();
-    if (request.do === 'delete-ike') this.#deleting.add(slot);
+    if (request.do === 'delete-ike') {
+      this.#deleting.add(slot);
+      this.#life.strip(slot, request.reason); // at once: the answer may never come
+    }
     enqueue(slot.own, request);
     this.#advance(slot);
   }
@@ -100,6 +103,7 @@ export class Requests {
     if (step.later !== undefined && own !== undefined && !putOff(own, step.later, env.now, env.random(1)[0] ?? 0))
       this.submit(slot, { do: 'delete-ike', reason: 'dead-peer', why: 'it refused to rekey for minutes (TEMPORARY_FAILURE)' });
     for (const request of step.next ?? []) this.submit(slot, request);
+    if (this.#deleting.has(slot)) this.#life.strip(slot, 'admin-deleted'); // what the answer brought comes too late
     this.#advance(slot);
   }
 
