@@ -80,6 +80,15 @@ describe('Requests of the gateway', () => {
     expect(s.status.at).toBe('established');
   });
 
+  it('that are wrong without end fill no memory', () => {
+    const s = connected();
+    for (let n = 0; n < 300; n++) s.hears((g) => g.request([notify('TS_UNACCEPTABLE')]));
+    expect(s.status.violations).toEqual(Array.from({ length: 64 }, () => 'error TS_UNACCEPTABLE in a request (§2.21.3)'));
+    expect(s.status.notifies).toHaveLength(256);
+    for (let n = 0; n < 300; n++) s.client.datagram(new Uint8Array(3), s.clock.now);
+    expect(s.status).toMatchObject({ at: 'established', drops: { length: 64 }, counters: { dropped: 300 } });
+  });
+
   it('malformed is the end of the IKE SA (§2.21.3)', () => {
     const s = connected();
     s.hears((g) => g.request([{ kind: 'UNKNOWN', type: 33, critical: false, data: new Uint8Array(3) }]));

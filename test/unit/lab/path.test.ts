@@ -184,6 +184,18 @@ describe('NAT traversal (RFC 7296 §2.23)', () => {
     expect(alive()).toBe(3);
   });
 
+  it('sends no keepalive for a while after anything else', () => {
+    const s = honest(scene({}, { keepalive: 20_000 }));
+    s.net.nat({ inside: [CLIENT], outside: '203.0.113.9' });
+    s.client.start(0);
+    s.rest(15_000);
+    s.client.liveness(s.clock.now);
+    s.rest(19_000);
+    expect(sentBy(s, '203.0.113.9').filter((p) => hex(p.octets) === 'ff')).toEqual([]);
+    s.rest(2000);
+    expect(sentBy(s, '203.0.113.9').filter((p) => hex(p.octets) === 'ff')).toHaveLength(1);
+  });
+
   it('ESP and keepalives of the gateway are not taken for IKE', () => {
     const s = honest(scene({}, { natt: 'start4500' }), { address: GATEWAY, port: 4500 });
     s.connect();
