@@ -13,7 +13,7 @@ import {
 import { GATEWAY } from '../support/configs.ts';
 import { expectAgreement } from './support/agree.ts';
 import { firstMessage } from './support/forge.ts';
-import { asUser, messages, type Scene, story } from './support/scene.ts';
+import { asPsk, asUser, messages, type Scene, story } from './support/scene.ts';
 
 describe('stateless cookies (§2.6)', () => {
   it(
@@ -128,14 +128,15 @@ describe('stateless cookies (§2.6)', () => {
   );
 
   it(
-    'sa-max holds, whatever state the SAs are in',
+    'sa-max holds',
     story({ settings: { 'sa-max': '2' } }, async (s) => {
-      await s.connected();
-      await s.refused({ auth: asUser('alice') }); // over, but still there for its last answer's sake
+      await s.connected({ auth: asPsk('one.lab.test') });
+      await s.refused({ auth: asUser('alice') }); // what is over does not count
+      await s.connected({ auth: asPsk('two.lab.test') });
       const third = s.client({ address: '198.51.100.9' });
       third.start(s.now);
       await s.run({ ms: 500 });
-      expect(s.gateway.count('sas')).toBe(2);
+      expect(s.gateway.views).toHaveLength(2);
       expect(third.at).toBe('init');
       third.deleteIke(s.now);
     }),
@@ -209,7 +210,7 @@ describe('no common proposal', () => {
     'no profile at this address is told apart from no common proposal',
     story({ profiles: [{ phase1: { 'local-gw': '192.0.2.99' } }] }, async (s) => {
       expect(await s.refused()).toBe('the gateway says NO_PROPOSAL_CHOSEN');
-      expect(s.gateway.told('init-refused')).toMatchObject([{ reason: 'no-gateway', why: 'ra has local-gw 192.0.2.99' }]);
+      expect(s.gateway.told('init-refused')).toMatchObject([{ reason: 'no-gateway', why: 'ra: it has local-gw 192.0.2.99' }]);
     }),
   );
 });

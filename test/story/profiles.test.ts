@@ -177,7 +177,7 @@ describe('a client finds its profile', () => {
     ),
   );
 
-  it.fails(
+  it(
     'the MTU for fragments is that of the profile it ends in',
     story(
       {

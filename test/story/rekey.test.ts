@@ -96,7 +96,7 @@ describe('rekeying a child', () => {
     }),
   );
 
-  it.fails.each(['zero', 'p', 'short', 'long', 'empty'])(
+  it.each(['zero', 'p', 'short', 'long', 'empty'])(
     'with the public value %s: INVALID_SYNTAX, which ends the IKE SA at both ends (§2.21.3)',
     async (of) => {
       await story(withPfs, async (s) => {

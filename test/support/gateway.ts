@@ -15,7 +15,6 @@ import {
   type Output,
   type Question,
 } from '../../src/ike/index.ts';
-import { type Lease, Leases } from '../../src/ike/leases.ts';
 import { DebugStream, type Event } from '../../src/log/index.ts';
 import type { Clearance } from '../../src/posture/index.ts';
 import { hex } from '../../src/wire/index.ts';
@@ -60,7 +59,6 @@ export class Gateway implements Party {
   script: Script;
   readonly #clock: VirtualClock;
   readonly #stream = new DebugStream();
-  readonly #leases = new Set<Lease>();
   readonly #unread: Asked[] = [];
   readonly #outbox: Datagram[] = [];
 
@@ -122,7 +120,7 @@ export class Gateway implements Party {
   }
   /** Addresses that are leased now. */
   get leased(): number {
-    return this.#leases.size;
+    return this.count('leases');
   }
   /** Texts of lines without their prefix. */
   get said(): readonly string[] {
@@ -149,18 +147,13 @@ export class Gateway implements Party {
 
   /** What is still held after everything has ended; empty when nothing leaks. */
   leftovers(): readonly string[] {
-    const { sas, children, timers, ...rest } = this.engine.counters();
-    const held = {
-      ...{ sas, children, timers, 'half-open': rest['half-open'] },
-      ...{ installed: this.installed.size, valves: this.opened.size, leases: this.leased },
-    };
-    return Object.entries(held).flatMap(([name, n]) => (n === 0 ? [] : [`${name}: ${n}`]));
+    const gauges = ['sas', 'closed', 'children', 'leases', 'half-open', 'tickets', 'timers'].map((name) => [name, this.count(name)]);
+    const ours = { installed: this.installed.size, valves: this.opened.size, deleting: this.engine.deleting };
+    return [...gauges, ...Object.entries(ours)].flatMap(([name, n]) => (n === 0 ? [] : [`${name}: ${n}`]));
   }
 
   #do(work: () => void): void {
-    held = this.#leases;
     work();
-    held = undefined;
     for (const output of this.engine.take()) this.#carryOut(output);
   }
 
@@ -213,19 +206,3 @@ export function byTheBook(clock: VirtualClock): Script {
     return { about: 'certificate', verdict: await validatePath(leaf, intermediates, anchors, clock.unix) };
   };
 }
-
-/**
- * The engine has no gauge of leased addresses, so the pools themselves are watched: what they give while an engine works goes
- * into the books of its gateway.
- */
-let held: Set<Lease> | undefined;
-const { take, release } = Leases.prototype;
-Leases.prototype.take = function watched(...args) {
-  const lease = take.apply(this, args);
-  if (lease !== undefined) held?.add(lease);
-  return lease;
-};
-Leases.prototype.release = function watched(lease, now) {
-  held?.delete(lease);
-  return release.call(this, lease, now);
-};
