@@ -2,7 +2,7 @@
  * What an IKE_SA_INIT must pass before it may cost anything (RFC 7296 §2.6): stateless cookies, and counts of half-open SAs.
  */
 import { constantTimeEqual, type Prf, prf as prfOf, Secret } from '../../crypto/index.ts';
-import { addressOctets, hex, type IkeSpi, Prf as PrfId, spiOctets } from '../wire/index.ts';
+import { addressOctets, addressText, hex, type IkeSpi, Prf as PrfId, spiOctets } from '../wire/index.ts';
 
 /** Milliseconds. A cookie is good for one to two of them. */
 export const COOKIE_ROTATION = 60_000;
@@ -133,6 +133,8 @@ export class AdmissionControl {
 
 /** An IPv4 address, or the /64 of an IPv6 address: one customer has that many for the asking. */
 function sourceOf(address: Uint8Array | string): string {
+  if (typeof address === 'string' && !address.includes(':')) return address;
   const octets = typeof address === 'string' ? addressOctets(address) : address;
-  return octets === undefined ? '' : hex(octets.subarray(0, octets.length === 4 ? 4 : 8));
+  if (octets === undefined) return '';
+  return octets.length === 4 ? addressText(octets) : hex(octets.subarray(0, 8));
 }

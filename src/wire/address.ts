@@ -15,16 +15,29 @@ export function addressText(octets: Uint8Array): string {
   return octets.length === 16 ? ipv6Text(octets) : `0x${hex(octets.subarray(0, 16))}`;
 }
 
+/** By hand: it is asked a dozen times a handshake, and a regular expression costs more than the rest of it. */
 function ipv4Octets(text: string): Uint8Array | undefined {
-  const parts = text.split('.', 5);
-  if (parts.length !== 4) return undefined;
   const octets = new Uint8Array(4);
-  for (const [i, part] of parts.entries()) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    octets[i] = Number(part);
+  let part = 0;
+  let value = -1; // -1: no digit of this part yet
+  for (let i = 0; i <= text.length; i++) {
+    const digit = i === text.length ? DOT : text.charCodeAt(i) - ZERO;
+    if (digit === DOT) {
+      if (value < 0 || part > 3) return undefined;
+      octets[part] = value;
+      part += 1;
+      value = -1;
+    } else if (digit < 0 || digit > 9 || value === 0) return undefined;
+    else {
+      value = Math.max(value, 0) * 10 + digit;
+      if (value > 255) return undefined;
+    }
   }
-  return octets;
+  return part === 4 ? octets : undefined;
 }
+
+const ZERO = 0x30;
+const DOT = 0x2e - ZERO;
 
 function ipv6Octets(text: string): Uint8Array | undefined {
   if (text.length > 45) return undefined;
