@@ -1,6 +1,6 @@
 /** Two exchanges that cross (§2.8.1, §2.8.2, §2.25): whatever both ends do in the same moment, they end up with the same. */
 import { describe, expect, it } from 'vitest';
-import type { LabClient } from '../../src/lab/index.ts';
+import { type LabClient, selector } from '../../src/lab/index.ts';
 import { Exchange, type Payload } from '../../src/wire/index.ts';
 import type { Words } from '../support/configs.ts';
 import { expectAgreement } from './support/agree.ts';
@@ -215,8 +215,7 @@ describe('while the gateway waits for an answer', () => {
       },
     ],
   });
-  const TS = { ...{ type: 7, protocol: 0, startPort: 0, endPort: 65_535 } } as const;
-  const everything = [{ ...TS, start: new Uint8Array(4), end: new Uint8Array(4).fill(255) }];
+  const everything = [selector('0.0.0.0/0')];
   const newChild: readonly Payload[] = [
     SA(3, Uint8Array.of(1, 2, 3, 4)),
     { kind: 'NONCE', data: new Uint8Array(32) },

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../crypto/secret.ts';
 import { identity } from '../../src/lab/index.ts';
-import { decodeEap, encodeEap, Exchange, notify, type Payload } from '../../src/wire/index.ts';
+import { decodeEap, Exchange, encodeEap, notify, type Payload } from '../../src/wire/index.ts';
 import { secrets } from '../support/configs.ts';
 import { expectAgreement } from './support/agree.ts';
 import { framed, open, type Pen, penOf, seal } from './support/forge.ts';
@@ -19,7 +19,9 @@ describe('MSCHAPv2', () => {
       // … SK {EAP: failure E=691}  -->  SK {EAP: ack}  -->  <--  HDR, SK {EAP (Failure)}
       const why = await s.refused({ auth: asUser('alice', { password: 'guess' }) });
       expect(why).toMatch(/^EAP: E=691 R=0 C=0{32} V=3 M=FAILED$/);
-      expect(s.gateway.told('negotiation-failed')).toMatchObject([{ reason: 'eap-failed', why: 'EAP of "alice": wrong password' }]);
+      expect(s.gateway.told('negotiation-failed')).toMatchObject([
+        { reason: 'eap-failed', why: 'EAP of "alice": wrong password' },
+      ]);
       expect(s.gateway.said).toEqual(
         expect.arrayContaining(['EAP failed for user "alice"', 'connection expiring due to EAP failure', 'going to be deleted']),
       );
@@ -240,7 +242,9 @@ describe('a client that gives up', () => {
       const asked = await next(identityAnswer('alice'));
       await next(response(asked, 26, msChapResponse(new Uint8Array(24), 'alice')));
       await nextAll([notify('AUTHENTICATION_FAILED')], Exchange.INFORMATIONAL);
-      expect(s.gateway.told('negotiation-failed')).toMatchObject([{ reason: 'eap-failed', why: 'EAP of "alice": wrong password' }]);
+      expect(s.gateway.told('negotiation-failed')).toMatchObject([
+        { reason: 'eap-failed', why: 'EAP of "alice": wrong password' },
+      ]);
     }),
   );
 });

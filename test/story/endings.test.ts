@@ -1,8 +1,8 @@
 /** How SAs end (§1.4.1): deletes of both kinds by the client, twice, or of what is not there; an operator's delete; shutdown. */
 import { describe, expect, it } from 'vitest';
 import { Exchange, notify, type Payload } from '../../src/wire/index.ts';
-import { open, type Pen, penOf, seal } from './support/forge.ts';
 import { GATEWAY } from '../support/configs.ts';
+import { open, type Pen, penOf, seal } from './support/forge.ts';
 import { asCertificate, asPsk, asUser, byCertificate, messages, type Scene, story } from './support/scene.ts';
 
 const CLIENT = '198.51.100.1';
@@ -71,7 +71,10 @@ describe('the client deletes', () => {
       client.createChild(s.now);
       await s.settle();
       const [a, b, c] = client.status.children;
-      const [ours, theirs] = [[a?.spiOut ?? 0, b?.spiOut ?? 0, c?.spiOut ?? 0], [a?.spiIn ?? 0, b?.spiIn ?? 0, c?.spiIn ?? 0]];
+      const [ours, theirs] = [
+        [a?.spiOut ?? 0, b?.spiOut ?? 0, c?.spiOut ?? 0],
+        [a?.spiIn ?? 0, b?.spiIn ?? 0, c?.spiIn ?? 0],
+      ];
       const [x = 0, y = 0, z = 0] = theirs;
       const answer = await say(s, penOf(client), 4, [deleteOf(x, 0xdead_beef, x), deleteOf(y, x, z)]);
       expect(answer).toEqual([deleteOf(...ours)]);
@@ -186,26 +189,34 @@ describe('the operator', () => {
 describe('shutdown', () => {
   it(
     'everybody gets a Delete, half-open ones are forgotten, and nothing is left when the last has answered',
-    story({ profiles: [{ name: 'eap', shape: 'psk-eap' }, { name: 'cert', shape: 'certificate' }] }, async (s) => {
-      const established = [await s.connected({ auth: asUser('alice') }), await s.connected({ auth: asUser('bob') })];
-      s.gateway.script = () => undefined;
-      const waiting = s.client({ auth: asCertificate(), gateway: byCertificate() });
-      waiting.start(s.now);
-      s.net.filter = (d) => d.from.address !== '198.51.100.4' || d.octets[18] !== Exchange.IKE_AUTH;
-      const halfOpen = s.client({ auth: asUser('alice') });
-      halfOpen.start(s.now);
-      await s.run({ ms: 100 });
-      expect(s.gateway.views.map((v) => v.at).sort()).toEqual(['at-certificate', 'established', 'established', 'half-open']);
-      s.gateway.command({ do: 'shutdown' });
-      expect(s.gateway.engine.deleting).toBe(2);
-      await s.run({ until: () => established.every((c) => c.at === 'closed') });
-      await s.run({ ms: 20 });
-      expect(s.gateway.engine.deleting).toBe(0);
-      expect(s.gateway.told('closed').map((e) => e.reason)).toEqual(['shutdown', 'shutdown']);
-      expect(s.gateway.told('negotiation-failed').map((e) => e.reason)).toEqual(['shutdown', 'shutdown']);
-      expect(s.gateway.leftovers()).toEqual([]);
-      for (const client of [waiting, halfOpen]) s.forgive(client);
-    }),
+    story(
+      {
+        profiles: [
+          { name: 'eap', shape: 'psk-eap' },
+          { name: 'cert', shape: 'certificate' },
+        ],
+      },
+      async (s) => {
+        const established = [await s.connected({ auth: asUser('alice') }), await s.connected({ auth: asUser('bob') })];
+        s.gateway.script = () => undefined;
+        const waiting = s.client({ auth: asCertificate(), gateway: byCertificate() });
+        waiting.start(s.now);
+        s.net.filter = (d) => d.from.address !== '198.51.100.4' || d.octets[18] !== Exchange.IKE_AUTH;
+        const halfOpen = s.client({ auth: asUser('alice') });
+        halfOpen.start(s.now);
+        await s.run({ ms: 100 });
+        expect(s.gateway.views.map((v) => v.at).sort()).toEqual(['at-certificate', 'established', 'established', 'half-open']);
+        s.gateway.command({ do: 'shutdown' });
+        expect(s.gateway.engine.deleting).toBe(2);
+        await s.run({ until: () => established.every((c) => c.at === 'closed') });
+        await s.run({ ms: 20 });
+        expect(s.gateway.engine.deleting).toBe(0);
+        expect(s.gateway.told('closed').map((e) => e.reason)).toEqual(['shutdown', 'shutdown']);
+        expect(s.gateway.told('negotiation-failed').map((e) => e.reason)).toEqual(['shutdown', 'shutdown']);
+        expect(s.gateway.leftovers()).toEqual([]);
+        for (const client of [waiting, halfOpen]) s.forgive(client);
+      },
+    ),
   );
 
   it(

@@ -98,7 +98,7 @@ describe('fragmentation', () => {
         return s.gateway.sent.length - before;
       };
       const whole = s.gateway.sent.length - 1; // all but IKE_SA_INIT
-      const counted = [];
+      const counted: number[] = [];
       for (const passage of said) counted.push(await answers(passage));
       expect(counted).toEqual([whole, ...said.slice(1).map(() => 0)]);
     }),

@@ -3,8 +3,8 @@
  * device does not have the tag. What EMS says is scripted here.
  */
 import { describe, expect, it } from 'vitest';
-import { type Clearance, type Evidence, type PostureTag, parsePostureTag } from '../../src/posture/index.ts';
 import { fortiClientConnect } from '../../src/lab/index.ts';
+import { type Clearance, type Evidence, type PostureTag, parsePostureTag } from '../../src/posture/index.ts';
 import type { Shape } from '../support/configs.ts';
 import type { Script } from '../support/gateway.ts';
 import { expectAgreement } from './support/agree.ts';
@@ -21,7 +21,12 @@ const tags = (...names: readonly string[]): readonly PostureTag[] =>
 
 const none = { kind: 'none' } as const;
 const silent: Evidence['ems'] = { kind: 'silent', why: 'connection refused' };
-const says = (...names: readonly string[]): Evidence['ems'] => ({ kind: 'tags', tags: tags(...names), from: NOW - 60, until: NOW + 60 });
+const says = (...names: readonly string[]): Evidence['ems'] => ({
+  kind: 'tags',
+  tags: tags(...names),
+  from: NOW - 60,
+  until: NOW + 60,
+});
 const answering =
   (evidence: Evidence): Script =>
   () => ({ about: 'posture', evidence });
@@ -39,7 +44,12 @@ describe.each(shapes)('%s: a device', (shape, wish) => {
       const client = await s.connected(wish());
       expectAgreement(s.gateway, client);
       const [clearance] = [...s.gateway.opened.values()];
-      expect(clearance).toMatchObject({ kind: 'clear', source: 'ems', tag: { ems: 3, type: 'ZTNA', name: 'b' }, until: NOW + 60 });
+      expect(clearance).toMatchObject({
+        kind: 'clear',
+        source: 'ems',
+        tag: { ems: 3, type: 'ZTNA', name: 'b' },
+        until: NOW + 60,
+      });
       expect(s.gateway.told('posture')).toMatchObject([{ verdict: 'clear', source: 'ems', tag: 'EMS3_ZTNA_b' }]);
       expect(s.gateway.said).toContain('EMS ZTNA tags check success ZTNA_b');
     }),
@@ -55,7 +65,11 @@ describe.each(shapes)('%s: a device', (shape, wish) => {
       { ems: says(), token: { kind: 'valid', tags: tags('EMS3_ZTNA_a'), from: NOW - 5, until: NOW + 500 } },
       /no tag matches/,
     ],
-    ['whose report is stale', { ems: { kind: 'tags', tags: tags('EMS3_ZTNA_a'), from: NOW - 600, until: NOW }, token: none }, /EMS report is stale; no token/],
+    [
+      'whose report is stale',
+      { ems: { kind: 'tags', tags: tags('EMS3_ZTNA_a'), from: NOW - 600, until: NOW }, token: none },
+      /EMS report is stale; no token/,
+    ],
     ['whose token is bad', { ems: silent, token: { kind: 'bad', why: 'signature' } }, /token bad: signature/],
     [
       'whose token has ended',
@@ -131,29 +145,26 @@ describe('the question', () => {
     }),
   );
 
-  it(
-    'is asked of certificates and of posture one after the other, and both must be answered well',
-    async () => {
-      for (const [path, ems, end] of [
-        [true, says('EMS3_ZTNA_a'), 'established'],
-        [true, says(), 'failed'],
-        [false, says('EMS3_ZTNA_a'), 'failed'],
-      ] as const) {
-        const asked: string[] = [];
-        const script: Script = (question) => {
-          asked.push(question.about);
-          if (question.about === 'posture') return { about: 'posture', evidence: { ems, token: none } };
-          const chain = [question.leaf, ...question.intermediates, ...question.anchors];
-          return { about: 'certificate', verdict: path ? { ok: true, chain } : { ok: false, why: 'revoked' } };
-        };
-        await story({ ...gated('certificate'), script }, async (s) => {
-          const client = await s.connect({ auth: asCertificate(), gateway: byCertificate() });
-          expect(client.at).toBe(end);
-          expect(asked).toEqual(path ? ['certificate', 'posture'] : ['certificate']);
-        })();
-      }
-    },
-  );
+  it('is asked of certificates and of posture one after the other, and both must be answered well', async () => {
+    for (const [path, ems, end] of [
+      [true, says('EMS3_ZTNA_a'), 'established'],
+      [true, says(), 'failed'],
+      [false, says('EMS3_ZTNA_a'), 'failed'],
+    ] as const) {
+      const asked: string[] = [];
+      const script: Script = (question) => {
+        asked.push(question.about);
+        if (question.about === 'posture') return { about: 'posture', evidence: { ems, token: none } };
+        const chain = [question.leaf, ...question.intermediates, ...question.anchors];
+        return { about: 'certificate', verdict: path ? { ok: true, chain } : { ok: false, why: 'revoked' } };
+      };
+      await story({ ...gated('certificate'), script }, async (s) => {
+        const client = await s.connect({ auth: asCertificate(), gateway: byCertificate() });
+        expect(client.at).toBe(end);
+        expect(asked).toEqual(path ? ['certificate', 'posture'] : ['certificate']);
+      })();
+    }
+  });
 
   it(
     'without an answer in time is answered as if EMS had been silent; what comes later finds nobody',

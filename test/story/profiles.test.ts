@@ -126,7 +126,9 @@ describe('a client finds its profile', () => {
     story(
       {
         profiles: [
-          { phase1: { 'remote-gw-match': 'iprange', 'remote-gw-start-ip': '198.51.100.10', 'remote-gw-end-ip': '198.51.100.20' } },
+          {
+            phase1: { 'remote-gw-match': 'iprange', 'remote-gw-start-ip': '198.51.100.10', 'remote-gw-end-ip': '198.51.100.20' },
+          },
         ],
       },
       async (s) => {
@@ -204,11 +206,17 @@ describe('nobody gets into a profile by another one’s proof', () => {
   ];
 
   it.each<readonly [string, () => Wish]>([
-    ['the shared key of the EAP profile with AUTH', () => ({ auth: asPsk('alice', 'the-eap-key'), gateway: byPsk('the-eap-key') })],
+    [
+      'the shared key of the EAP profile with AUTH',
+      () => ({ auth: asPsk('alice', 'the-eap-key'), gateway: byPsk('the-eap-key') }),
+    ],
     ['the password of a user as shared key', () => ({ auth: asPsk('alice', secrets.alice) })],
     ['an empty shared key', () => ({ auth: asPsk('alice', '') })],
     ['a user of another group', () => ({ auth: asUser('carol'), gateway: byPsk('the-eap-key') })],
-    ['a user with the password of another', () => ({ auth: asUser('alice', { password: secrets.bob }), gateway: byPsk('the-eap-key') })],
+    [
+      'a user with the password of another',
+      () => ({ auth: asUser('alice', { password: secrets.bob }), gateway: byPsk('the-eap-key') }),
+    ],
     ['the shared key as password', () => ({ auth: asUser('alice', { password: 'the-psk-key' }), gateway: byPsk('the-eap-key') })],
     ['a self-signed certificate of the right name', () => ({ auth: forged(), gateway: byCertificate() })],
     ['another name than the certificate has', () => ({ auth: asCertificate('ceo.lab.test'), gateway: byCertificate() })],
@@ -259,23 +267,20 @@ describe('nobody gets into a profile by another one’s proof', () => {
     }),
   );
 
-  it(
-    'peertype peer: the authority of one peer rule does not vouch for another (user peer)',
-    async () => {
-      const { root } = family('p384');
-      const more = [
-        table('vpn certificate ca', 'other-root', { ca: `"${root.certificate.trim()}"` }),
-        table('user peer', 'others', { ca: '"other-root"' }),
-      ].join('');
-      const config = configOf({ profiles: [{ shape: 'certificate' }], more });
-      await story({ config }, async (s) => {
-        const client = await s.connect({ auth: asCertificate('client.lab.test', 'p384'), gateway: byCertificate() });
-        s.forgive(client);
-        expect(client.at).toBe('failed');
-        expect(s.gateway.told('negotiation-failed')).toMatchObject([{ reason: 'certificate-refused' }]);
-      })();
-    },
-  );
+  it('peertype peer: the authority of one peer rule does not vouch for another (user peer)', async () => {
+    const { root } = family('p384');
+    const more = [
+      table('vpn certificate ca', 'other-root', { ca: `"${root.certificate.trim()}"` }),
+      table('user peer', 'others', { ca: '"other-root"' }),
+    ].join('');
+    const config = configOf({ profiles: [{ shape: 'certificate' }], more });
+    await story({ config }, async (s) => {
+      const client = await s.connect({ auth: asCertificate('client.lab.test', 'p384'), gateway: byCertificate() });
+      s.forgive(client);
+      expect(client.at).toBe('failed');
+      expect(s.gateway.told('negotiation-failed')).toMatchObject([{ reason: 'certificate-refused' }]);
+    })();
+  });
 });
 
 type Auth = ReturnType<typeof asCertificate>;

@@ -1,5 +1,6 @@
 /** CREATE_CHILD_SA that the client begins (§1.3, §2.8, §2.18, §2.25): rekeys of both kinds, further children, and their refusals. */
 import { describe, expect, it } from 'vitest';
+import { selector } from '../../src/lab/index.ts';
 import { Exchange, hex, type NotifyTarget, notify, type Payload } from '../../src/wire/index.ts';
 import { expectAgreement } from './support/agree.ts';
 import { framed, open, type Pen, penOf, seal } from './support/forge.ts';
@@ -319,7 +320,9 @@ describe('further children', () => {
     'with selectors that nobody takes: TS_UNACCEPTABLE, and the rest stays',
     story({}, async (s) => {
       const client = await s.connected();
-      client.createChild(s.now, { TSr: [{ ...wide, start: Uint8Array.of(172, 16, 0, 0), end: Uint8Array.of(172, 16, 255, 255) }] });
+      client.createChild(s.now, {
+        TSr: [selector('172.16.0.0/16')],
+      });
       await s.settle();
       expect(client.status.outcomes).toEqual([{ verb: 'create-child', ok: false, why: 'TS_UNACCEPTABLE' }]);
       expect(s.gateway.told('child-refused')).toMatchObject([{ notify: 'TS_UNACCEPTABLE' }]);
@@ -328,7 +331,7 @@ describe('further children', () => {
   );
 });
 
-const wide = { type: 7, protocol: 0, startPort: 0, endPort: 65_535, start: new Uint8Array(4), end: new Uint8Array(4).fill(255) } as const;
+const wide = selector('0.0.0.0/0');
 
 /** A request for a child in the place of the one with this inbound SPI of the client's. */
 function childOffer(spi: number, rekeys?: Uint8Array): readonly Payload[] {

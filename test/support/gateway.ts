@@ -33,12 +33,14 @@ export type GatewayOptions = {
   readonly clock: VirtualClock;
   readonly random: SeededRandom;
   readonly script?: Script;
+  /** Where it listens; GATEWAY in both families unless said. */
+  readonly addresses?: readonly string[];
   /** Without it no debug line is built: for long runs. */
   readonly debug?: boolean;
 };
 
 export class Gateway implements Party {
-  readonly addresses = [GATEWAY, GATEWAY6];
+  readonly addresses: readonly string[];
   readonly engine: Engine;
   readonly config: Config;
   /** The debug stream, as an operator reads it. */
@@ -62,8 +64,9 @@ export class Gateway implements Party {
   readonly #unread: Asked[] = [];
   readonly #outbox: Datagram[] = [];
 
-  constructor({ config, clock, random, script = byTheBook(clock), debug = true }: GatewayOptions) {
+  constructor({ config, clock, random, script = byTheBook(clock), debug = true, ...o }: GatewayOptions) {
     const { entropy } = random.child('gateway');
+    this.addresses = o.addresses ?? [GATEWAY, GATEWAY6];
     this.config = config;
     this.script = script;
     this.#clock = clock;
@@ -147,7 +150,10 @@ export class Gateway implements Party {
 
   /** What is still held after everything has ended; empty when nothing leaks. */
   leftovers(): readonly string[] {
-    const gauges = ['sas', 'closed', 'children', 'leases', 'half-open', 'tickets', 'timers'].map((name) => [name, this.count(name)]);
+    const gauges = ['sas', 'closed', 'children', 'leases', 'half-open', 'tickets', 'timers'].map((name) => [
+      name,
+      this.count(name),
+    ]);
     const ours = { installed: this.installed.size, valves: this.opened.size, deleting: this.engine.deleting };
     return [...gauges, ...Object.entries(ours)].flatMap(([name, n]) => (n === 0 ? [] : [`${name}: ${n}`]));
   }

@@ -9,7 +9,7 @@ import { Secret } from '../../../crypto/secret.ts';
 import type { Config } from '../../../src/config/index.ts';
 import { type ClientAuth, type GatewayAuth, identity, LabClient, type LabOptions } from '../../../src/lab/index.ts';
 import { VirtualClock } from '../../support/clock.ts';
-import { type ConfigText, configOf, GATEWAY, GATEWAY6, secrets } from '../../support/configs.ts';
+import { type ConfigText, configOf, GATEWAY, secrets } from '../../support/configs.ts';
 import { Gateway, type Script } from '../../support/gateway.ts';
 import { type Datagram, FAIR, party, VirtualNet, type Weather } from '../../support/net.ts';
 import { family } from '../../support/pki.ts';
@@ -22,6 +22,8 @@ export type SceneOptions = ConfigText & {
   readonly weather?: Partial<Weather>;
   readonly script?: Script;
   readonly debug?: boolean;
+  /** Where the gateway listens. */
+  readonly addresses?: readonly string[];
 };
 
 /** What becomes of a client that a test made: its options beside the defaults. */
@@ -47,7 +49,7 @@ export class Scene {
   readonly #forgiven = new Set<LabClient>();
   #secrets: readonly string[] = Object.values(secrets);
 
-  constructor({ config, seed = 'story', weather = {}, script, debug, ...text }: SceneOptions) {
+  constructor({ config, seed = 'story', weather = {}, script, debug, addresses, ...text }: SceneOptions) {
     this.random = new SeededRandom(seed);
     this.net = new VirtualNet({ clock: this.clock, random: this.random, weather });
     this.gateway = new Gateway({
@@ -56,6 +58,7 @@ export class Scene {
       random: this.random,
       ...(script === undefined ? {} : { script }),
       ...(debug === undefined ? {} : { debug }),
+      ...(addresses === undefined ? {} : { addresses }),
     });
     this.net.attach(this.gateway);
   }
@@ -77,7 +80,7 @@ export class Scene {
     const { entropy } = this.random.child(`client ${this.clients.length}`);
     return {
       local: { address, port: 500 },
-      remote: { address: address.includes(':') ? GATEWAY6 : GATEWAY, port: 500 },
+      remote: { address: this.gateway.addresses[address.includes(':') ? 1 : 0] ?? GATEWAY, port: 500 },
       random: entropy.octets,
       keyPair: entropy.keyPair,
       auth: asPsk(),
