@@ -26,7 +26,7 @@ export {
   type UnservedWord,
 } from './words.ts';
 export { belongsTo, type Certificate, certificateMatches, chainFor, readCertificate, readPem } from './x509.ts';
-export { type PathVerdict, validatePath } from './x509Path.ts';
+export { type PathVerdict, servesAsClient, validatePath } from './x509Path.ts';
 
 /** The backend that does the work: node:crypto, each algorithm tried once at its first use and remembered. */
 export const nodeBackend: CryptoBackend = {

@@ -154,6 +154,13 @@ function keyFault({ publicKey, fields }: Certificate, isLast: boolean): string |
     : undefined;
 }
 
+/**
+ * True when a certificate's extended key usage lets a client use it: there is none, or it has a purpose of clients, of IPsec,
+ * or any (RFC 4945 §5.1.3.12). A web server's is no client's.
+ */
+export const servesAsClient = ({ eku }: Certificate): boolean =>
+  eku.length === 0 || eku.some((purpose) => purpose !== SERVER_AUTH && PURPOSES.has(purpose));
+
 function leafFault({ fields, eku }: Certificate): string | undefined {
   const { keyUsage, ekuCritical } = fields;
   // RFC 4945 §5.1.3.2
@@ -221,10 +228,11 @@ const MAX_INTERMEDIATES = 8;
 /** Signatures tried in one search, for a peer that is still nobody: a chain needs seven, cross-signed authorities more. */
 const MAX_SIGNATURES = 16;
 const MAX_CHAINS = 4;
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 /** anyExtendedKeyUsage; TLS server and client; IPsec end system, tunnel, user, IKE; Apple's and Microsoft's IKE intermediate. */
 const PURPOSES: ReadonlySet<string> = new Set([
   '2.5.29.37.0',
-  '1.3.6.1.5.5.7.3.1',
+  SERVER_AUTH,
   '1.3.6.1.5.5.7.3.2',
   '1.3.6.1.5.5.7.3.5',
   '1.3.6.1.5.5.7.3.6',

@@ -1,13 +1,6 @@
 /** Arithmetic on addresses of either family: masks, ranges, prefixes. Octets go in network order. */
+import { compareOctets } from '../wire/index.ts';
 import type { Prefix, Range } from './model.ts';
-
-export function compareOctets(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < Math.max(a.length, b.length); i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
 
 export const isZero = (octets: Uint8Array): boolean => octets.every((octet) => octet === 0);
 

@@ -1,5 +1,7 @@
 /** Address objects and groups by name → ranges. Only ipmask and iprange (of IPv6: ipprefix and iprange) tell addresses. */
-import { compareOctets, isZero, rangeOf } from './address.ts';
+
+import { compareOctets } from '../wire/index.ts';
+import { isZero, rangeOf } from './address.ts';
 import type { Findings } from './findings.ts';
 import { entriesOf, entryAt, type Store } from './interpret.ts';
 import type { Word } from './lexer.ts';

@@ -1,5 +1,7 @@
 /** Configuration mode of a profile: addresses to give away, DNS, split tunnels (RFC 7296 §2.19, §3.15). */
-import { available, compareOctets, isZero, overlap, prefixesOf, sizeOf } from './address.ts';
+
+import { compareOctets } from '../wire/index.ts';
+import { available, isZero, overlap, prefixesOf, sizeOf } from './address.ts';
 import { type Family, type Named, resolve } from './buildAddress.ts';
 import type { Context, Phase1Entry } from './context.ts';
 import type { Findings } from './findings.ts';

@@ -1,6 +1,6 @@
 /** `vpn ipsec phase1-interface` → Profile. Only dial-up gateways of IKEv2 become one. */
-import { addressText } from '../wire/index.ts';
-import { compareOctets, isZero, rangeOf } from './address.ts';
+import { addressText, compareOctets } from '../wire/index.ts';
+import { isZero, rangeOf } from './address.ts';
 import { buildAuth } from './buildAuth.ts';
 import { buildModeCfg } from './buildModeCfg.ts';
 import { buildPhase2, servedGroups, servedProposals } from './buildPhase2.ts';

@@ -3,6 +3,7 @@
  * profiles overlap. An identity gets its last address again while that is free; for `linger` after its release nobody else gets
  * it. Nothing here grows with the size of a pool: a pool is a few intervals of numbers, a lease one small object.
  */
+import { compareOctets } from '../wire/index.ts';
 
 /** Addresses of one family, both ends included, start ≤ end: `Range` of the configuration. */
 type AddressRange = { readonly start: Uint8Array; readonly end: Uint8Array };
@@ -149,9 +150,9 @@ class Space {
   /** The numbers of what this range and our segments have in common. */
   #numbers({ start, end }: AddressRange): readonly Interval[] {
     return this.#segments.flatMap((segment) => {
-      const first = compare(start, segment.start) < 0 ? segment.start : start;
-      const last = compare(end, segment.end) > 0 ? segment.end : end;
-      if (compare(first, last) > 0) return [];
+      const first = compareOctets(start, segment.start) < 0 ? segment.start : start;
+      const last = compareOctets(end, segment.end) > 0 ? segment.end : end;
+      if (compareOctets(first, last) > 0) return [];
       return [{ from: segment.base + minus(first, segment.start), to: segment.base + minus(last, segment.start) }];
     });
   }
@@ -295,11 +296,11 @@ function capped({ start, end }: AddressRange): AddressRange {
 /** Joins what overlaps, so that an address in two pools has one number. */
 function number(ranges: readonly AddressRange[]): readonly Segment[] {
   const segments: Segment[] = [];
-  for (const { start, end } of ranges.toSorted((a, b) => compare(a.start, b.start))) {
+  for (const { start, end } of ranges.toSorted((a, b) => compareOctets(a.start, b.start))) {
     const before = segments.at(-1);
-    if (before === undefined || compare(start, before.end) > 0) {
+    if (before === undefined || compareOctets(start, before.end) > 0) {
       segments.push({ start, end, base: before === undefined ? 0 : before.base + minus(before.end, before.start) + 1 });
-    } else if (compare(end, before.end) > 0) segments[segments.length - 1] = { ...before, end };
+    } else if (compareOctets(end, before.end) > 0) segments[segments.length - 1] = { ...before, end };
   }
   return segments;
 }
@@ -326,15 +327,6 @@ function subtract(intervals: readonly Interval[], gone: readonly Interval[]): re
       }),
     intervals,
   );
-}
-
-/** Of two addresses of one family, as numbers: negative, 0, positive. */
-function compare(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 /** a - b for a ≥ b; beyond 2^40 only that it is more. */

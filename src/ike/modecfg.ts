@@ -2,27 +2,13 @@
  * The configuration payload (RFC 7296 §3.15, RFC 8598) as FortiOS answers it: only what was asked for, one attribute per server,
  * prefix or domain, with the private attributes of FortiClient and Cisco Unity. What is not known is passed over.
  */
+import type { ModeCfg, Prefix } from '../config/index.ts';
 import { CfgAttribute as A, addressText, type CfgValue, cfgAttributeName, hex, printable } from '../wire/index.ts';
 
-type Prefix = { readonly address: Uint8Array; readonly length: number };
-/** What is configured; `ModeCfg` of the configuration fits. */
-export type ConfigSource = {
+/** What is configured, but for what the pools hold. */
+export type ConfigSource = Omit<ModeCfg, 'assign' | 'allowClientSelector' | 'ipv4' | 'ipv6'> & {
   readonly ipv4: { readonly prefix: number } | undefined;
   readonly ipv6: { readonly prefix: number } | undefined;
-  readonly dns4: readonly Uint8Array[];
-  readonly dns6: readonly Uint8Array[];
-  readonly wins4: readonly Uint8Array[];
-  /** undefined: full tunnel. */
-  readonly splitInclude4: readonly Prefix[] | undefined;
-  readonly splitInclude6: readonly Prefix[] | undefined;
-  readonly domains: readonly string[];
-  readonly defaultDomain: string | undefined;
-  readonly banner: string | undefined;
-  readonly savePassword: boolean;
-  readonly autoNegotiate: boolean;
-  readonly keepAlive: boolean;
-  readonly unity: boolean;
-  readonly includeLocalLan: boolean;
 };
 
 /** One thing to narrate, as data; `noteText` has the words. FortiOS tells `request` before the child SA, `reply` after it. */

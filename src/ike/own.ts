@@ -6,6 +6,7 @@ import { group as groupOf, type KeyPair } from '../../crypto/index.ts';
 import type { Reason } from '../log/events.ts';
 import * as phrases from '../log/phrases/index.ts';
 import {
+  compareOctets,
   Exchange,
   type IkeSpi,
   ikeSpi,
@@ -267,7 +268,7 @@ function childRekeyed(pending: Pending, request: RekeyChild, sa: Established, pa
   env.tell({ kind: 'child-rekeyed', by: 'us', spi: spiText(spiIn) });
   const installed = [keysOf(child, sa.instance, material, env)];
   const { rival } = pending;
-  if (rival !== undefined && lower(lowest(Ni, Nr), rival.lowest)) {
+  if (rival !== undefined && compareOctets(lowest(Ni, Nr), rival.lowest) < 0) {
     // §2.8.1: the SA made with the lowest nonce is redundant; its maker deletes it. The peer deletes the old one.
     const children = to.children.map(
       (c): ChildSa => (c.spiIn === old.spiIn ? { ...c, state: 'rekeyed' } : c.spiIn === spiIn ? { ...c, state: 'deleting' } : c),
@@ -308,13 +309,4 @@ const kept = (selectors: readonly TrafficSelector[]): readonly TrafficSelector[]
   selectors.map((ts) => (ts.type === 'other' ? ts : { ...ts, start: ts.start.slice(), end: ts.end.slice() }));
 
 /** The lower of two nonces, octet by octet (§2.8.1). */
-export const lowest = (a: Uint8Array, b: Uint8Array): Uint8Array => (lower(a, b) ? a : b);
-
-function lower(a: Uint8Array, b: Uint8Array): boolean {
-  const n = Math.min(a.length, b.length);
-  for (let i = 0; i < n; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    if (difference !== 0) return difference < 0;
-  }
-  return a.length < b.length;
-}
+export const lowest = (a: Uint8Array, b: Uint8Array): Uint8Array => (compareOctets(a, b) <= 0 ? a : b);

@@ -3,7 +3,7 @@
  * the first IKE_AUTH ("re-validate gw ID"). Several profiles may answer on one address.
  */
 import type { Profile, Users } from '../config/index.ts';
-import { AuthMethod, addressOctets, describeIdentity } from '../wire/index.ts';
+import { AuthMethod, addressOctets, compareOctets, describeIdentity } from '../wire/index.ts';
 import type { FirstRequest, Identity, Path } from './sa.ts';
 
 /** Profiles that answer on this local address to this remote one, in configured order, and why there is none. */
@@ -42,19 +42,11 @@ function outerAddressFits({ match, match6 }: Profile, there: Uint8Array): boolea
       return true;
     case 'ranges':
       return rule.ranges.some(
-        (r) => r.start.length === there.length && compare(r.start, there) <= 0 && compare(there, r.end) <= 0,
+        (r) => r.start.length === there.length && compareOctets(r.start, there) <= 0 && compareOctets(there, r.end) <= 0,
       );
     case 'geography':
       return false;
   }
-}
-
-function compare(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 /** How a first IKE_AUTH authenticates: without AUTH it asks for EAP (§2.16). */
@@ -89,7 +81,7 @@ const is = ({ localId }: Profile, asked: Identity): boolean =>
   localId !== undefined &&
   localId.idType === asked.idType &&
   localId.data.length === asked.data.length &&
-  compare(localId.data, asked.data) === 0;
+  compareOctets(localId.data, asked.data) === 0;
 
 function misfit(profile: Profile, { IDi }: FirstRequest, shape: Shape, users: Users): string | undefined {
   if (profile.remoteAuth.kind !== shape)

@@ -2,7 +2,7 @@
  * Traffic selectors of a child SA (RFC 7296 §2.9, §2.9.2, §3.13.1): what the peer offers, cut to what policy permits. The
  * result is never wider than either.
  */
-import { type TrafficSelector, TsType } from '../wire/index.ts';
+import { compareOctets, type TrafficSelector, TsType } from '../wire/index.ts';
 
 /** Addresses of one family, with protocol (0 = any) and ports: `SelectorRange` of the configuration fits. */
 export type SelectorRange = {
@@ -152,10 +152,10 @@ function common(ts: RangeSelector, range: SelectorRange): RangeSelector | undefi
   const protocol = ts.protocol === 0 ? range.protocol : ts.protocol;
   if (range.protocol !== 0 && range.protocol !== protocol) return undefined;
   const ports = commonPorts(ts, range);
-  if (ports === undefined || compare(ts.start, range.end) > 0 || compare(range.start, ts.end) > 0) return undefined;
+  if (ports === undefined || compareOctets(ts.start, range.end) > 0 || compareOctets(range.start, ts.end) > 0) return undefined;
   // What the peer sent is a view of its datagram: the answer lives as long as the SA and must not hold on to that.
-  const start = compare(ts.start, range.start) > 0 ? ts.start.slice() : range.start;
-  const end = compare(ts.end, range.end) < 0 ? ts.end.slice() : range.end;
+  const start = compareOctets(ts.start, range.start) > 0 ? ts.start.slice() : range.start;
+  const end = compareOctets(ts.end, range.end) < 0 ? ts.end.slice() : range.end;
   return { type: ts.type, protocol, ...ports, start, end };
 }
 
@@ -177,8 +177,8 @@ function covers(outer: SelectorRange, inner: SelectorRange): boolean {
     outer.start.length === inner.start.length &&
     (outer.protocol === 0 || outer.protocol === inner.protocol) &&
     portsCover(outer, inner) &&
-    compare(outer.start, inner.start) <= 0 &&
-    compare(outer.end, inner.end) >= 0
+    compareOctets(outer.start, inner.start) <= 0 &&
+    compareOctets(outer.end, inner.end) >= 0
   );
 }
 
@@ -191,7 +191,7 @@ const isOpaque = ({ startPort, endPort }: Ports): boolean => startPort === 65535
 const allPorts = ({ startPort, endPort }: Ports): boolean => startPort === 0 && endPort === 65535;
 const isEverything = ({ start, end }: RangeSelector): boolean => start.every((o) => o === 0) && end.every((o) => o === 0xff);
 const contains = ({ start, end }: SelectorRange, address: Uint8Array): boolean =>
-  start.length === address.length && compare(start, address) <= 0 && compare(address, end) <= 0;
+  start.length === address.length && compareOctets(start, address) <= 0 && compareOctets(address, end) <= 0;
 const inside = (offered: readonly RangeSelector[], policy: readonly SelectorRange[]): boolean =>
   offered.every((ts) => policy.some((range) => covers(range, ts)));
 
@@ -207,15 +207,6 @@ function usable(selectors: readonly TrafficSelector[]): RangeSelector[] {
     if (ts.type === 'other') return false;
     const size = ts.type === TsType.IPV4_ADDR_RANGE ? 4 : 16;
     if (ts.start.length !== size || ts.end.length !== size) return false;
-    return compare(ts.start, ts.end) <= 0;
+    return compareOctets(ts.start, ts.end) <= 0;
   });
-}
-
-/** Of two addresses of one family, as numbers: negative, 0, positive. */
-function compare(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }

@@ -287,3 +287,13 @@ export function spiOctets(spi: IkeSpi): Uint8Array {
 function digit(code: number): number {
   return code < 0x3a ? code - 0x30 : code - 0x57;
 }
+
+/** Octet by octet: negative, 0 or positive; of two that begin alike the shorter is the lower. Addresses compare as numbers. */
+export function compareOctets(a: Uint8Array, b: Uint8Array): number {
+  const both = Math.min(a.length, b.length);
+  for (let i = 0; i < both; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}

@@ -14,6 +14,7 @@ export type {
 } from './basic.ts';
 export {
   type Codec,
+  compareOctets,
   concat,
   type Decoded,
   equal,
@@ -34,7 +35,7 @@ export { distinguishedNameText } from './dn.ts';
 export { decodeEap, type EapPacket, encodeEap } from './eap.ts';
 export { frame, type Sealed } from './encrypted.ts';
 export { type ClientClaims, parseClientClaims, VENDOR, vendorName } from './fortinet.ts';
-export { type Classified, classify, decodeHeader, type Envelope, HEADER_OCTETS, type Header, withMarker } from './header.ts';
+export { type Classified, classify, decodeHeader, type Envelope, type Header, withMarker } from './header.ts';
 export { limits } from './limits.ts';
 export { decodeMessage, encodeMessage, type Message } from './message.ts';
 export {

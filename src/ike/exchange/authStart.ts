@@ -5,7 +5,7 @@
  *   shared key:   HDR, SK {IDi, [IDr,] AUTH, [CP,] SAi2, TSi, TSr}      -->   (answered behind the gate)
  *   certificate:  HDR, SK {IDi, CERT, [IDr,] AUTH, [CP,] SAi2, TSi, TSr} -->  (path validation, then the gate)
  */
-import { type Certificate, certificateMatches, readCertificate } from '../../../crypto/index.ts';
+import { type Certificate, certificateMatches, readCertificate, servesAsClient } from '../../../crypto/index.ts';
 import type { Profile } from '../../config/index.ts';
 import { beginEap, type EapPolicy } from '../../eap/index.ts';
 import * as phrases from '../../log/phrases/index.ts';
@@ -38,17 +38,6 @@ import type { Basis, FirstRequest, Identity, SaAt } from '../sa.ts';
 
 /** Certificates of one message that are looked at; the rest is ignored (a chain is at most 8 long). */
 const CERTIFICATES_MAX = 9;
-
-/** anyExtendedKeyUsage, clientAuth, the IPsec purposes of old, ipsecIKE (RFC 4945 §5.1.3.12): a web server's is none of them. */
-const CLIENT_PURPOSES: ReadonlySet<string> = new Set([
-  '2.5.29.37.0',
-  '1.3.6.1.5.5.7.3.2',
-  '1.3.6.1.5.5.7.3.5',
-  '1.3.6.1.5.5.7.3.6',
-  '1.3.6.1.5.5.7.3.7',
-  '1.3.6.1.5.5.7.3.17',
-  '1.3.6.1.5.5.8.2.2',
-]);
 
 type First = {
   readonly IDi: Extract<Payload, { readonly kind: 'IDi' }>;
@@ -240,7 +229,7 @@ export function afterCertificate(sa: SaAt<'at-certificate'>, verdict: PathVerdic
     env.say('sa', phrases.authFailed);
     return refuse('certificate-refused', `${leaf.subject}: ${verdict.why}`);
   }
-  if (leaf.eku.length > 0 && !leaf.eku.some((purpose) => CLIENT_PURPOSES.has(purpose))) {
+  if (!servesAsClient(leaf)) {
     const why = 'its extended key usage is not that of a client (clientAuth, ipsecIKE)';
     env.say('sa', phrases.certificateFailed, why);
     return refuse('certificate-refused', `${leaf.subject}: ${why}`);

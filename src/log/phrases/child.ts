@@ -32,8 +32,8 @@ export const released = (address: Uint8Array): Phrase =>
   line`mode-cfg release ${addressText(address)}/${address.length === 4 ? '255.255.255.255' : 128}`;
 
 export const addingTunnel = (peer: Peer): Phrase => line`adding new dynamic tunnel for ${peer.address}:${peer.port}`;
-export const tunnelCreated = (ipv4: Uint8Array | undefined, ipv6: Uint8Array | undefined): Phrase =>
-  line`tunnel created tun_id ${addressText(ipv4 ?? new Uint8Array(4))}/${addressText(ipv6 ?? new Uint8Array(16))} remote_location 0.0.0.0`;
+export const tunnelCreated = (ipv4: Uint8Array = new Uint8Array(4), ipv6: Uint8Array = new Uint8Array(16)): Phrase =>
+  line`tunnel created tun_id ${addressText(ipv4)}/${addressText(ipv6)} remote_location 0.0.0.0`;
 export const addedTunnel = (peer: Peer): Phrase => line`added new dynamic tunnel for ${peer.address}:${peer.port}`;
 export const established = (SPIi: string, SPIr: string): Phrase => line`established IKE SA ${SPIi}/${SPIr}`;
 export const peerRoute = (modeCfgOn: boolean): Phrase =>
