@@ -1,6 +1,7 @@
 /** `vpn ipsec phase2-interface` → Phase2, filed under the phase 1 it belongs to. */
 import type { EspProposal, UnservedWord } from '../../crypto/index.ts';
-import { compareOctets, rangeOf } from './address.ts';
+import { compareOctets } from '../wire/index.ts';
+import { rangeOf } from './address.ts';
 import { resolve } from './buildAddress.ts';
 import type { Findings } from './findings.ts';
 import { entriesOf, type Store } from './interpret.ts';

@@ -1,13 +1,14 @@
 /** What holds for every configuration, those included that no one would write. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { available, compareOctets, fromNumber, prefixesOf, sizeOf } from '../../src/config/address.ts';
+import { available, fromNumber, prefixesOf, sizeOf } from '../../src/config/address.ts';
 import { Findings } from '../../src/config/findings.ts';
 import { loadConfig, renderFindings, showConfig } from '../../src/config/index.ts';
 import { tables } from '../../src/config/schema.ts';
 import { phase1 } from '../../src/config/schemaPhase1.ts';
 import { parseTree, printTree, type Statement } from '../../src/config/syntax.ts';
 import type { Table } from '../../src/config/table.ts';
+import { compareOctets } from '../../src/wire/index.ts';
 import { gateway, users } from '../unit/config/text.ts';
 
 const seed = 20260214;
