@@ -64,9 +64,13 @@ export function makeChild(request: ChildRequest, env: Env): ChildOutcome {
     left = left.filter((p) => p !== phase2);
     matched ??= phase2;
     const where = { child: number, phase2: phase2.name };
-    env.say(where, phrases.matchedByRule, narrowed.rfcRule);
+    // FortiOS judges the offer, before mode-cfg puts the lease in place of "everything".
+    env.say(where, phrases.matchedByRule, narrowed.rule === 'subset' ? 2 : narrowed.rfcRule);
     env.say(where, phrases.phase2Matched, narrowed.rule);
-    if (modeCfg) for (const ts of narrowed.TSi) env.say(where, phrases.overridden, selectorText(ts));
+    if (env.debug && modeCfg) for (const ts of narrowed.TSi) env.say(where, phrases.overridden, selectorText(ts));
+    env.say(where, phrases.acceptedProposal);
+    saySelectors(env, where, narrowed.TSi, narrowed.TSr);
+    env.say(where, phrases.dialup);
     sayOffer(env, where, request.proposals, 'ESP');
     const choice = chooseChild(request.proposals, {
       proposals: phase2.proposals,
@@ -106,9 +110,6 @@ function finish(
   const spiIn = env.espSpi();
   const suite = env.espSuite(choice);
   const child = childSa({ number, spiIn, spiOut: choice.spi, phase2, suite, TSi, TSr }, env);
-  env.say(where, phrases.acceptedProposal);
-  saySelectors(env, where, TSi, TSr);
-  env.say(where, phrases.dialup);
   const made = childKeys(basis, choice, request, exchanged?.shared);
   const material = { encrIn: made.encrI, integIn: made.integI, encrOut: made.encrR, integOut: made.integR };
   return {

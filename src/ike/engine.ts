@@ -122,6 +122,7 @@ export class Engine {
   }
 
   #answer(slot: Slot, answer: Answer): void {
+    this.#world.tickets.delete(slot.ticket);
     slot.ticket = 0;
     const { sa } = slot;
     const env = this.#life.env(slot);

@@ -4,12 +4,12 @@
  */
 import type { Secret } from '../../crypto/index.ts';
 import * as phrases from '../log/phrases/index.ts';
-import { notify, type Payload } from '../wire/index.ts';
+import { CfgAttribute, notify, type Payload } from '../wire/index.ts';
 import { authAfterEap, gatewayAuth } from './auth.ts';
 import { type ChildOutcome, lifetime, makeChild, spiText } from './child.ts';
 import { type Env, refuse, type Step } from './exchange.ts';
 import type { Lease } from './leases.ts';
-import { answerConfig, type Note, wantsFamilies } from './modecfg.ts';
+import { answerConfig, type Note, noteRequest } from './modecfg.ts';
 import { sayConfig, selectorText } from './narrate.ts';
 import type { ChildSa, Device, Established, SaAt, Standing } from './sa.ts';
 
@@ -117,12 +117,12 @@ function takeLeases({ profile, first, proof }: SaAt<'at-gate'>, env: Env): Lease
     if (modeCfg.assign) return { ...none, failed: 'FAILED_CP_REQUIRED' };
     return none;
   }
-  const wants = wantsFamilies(first.cp);
   const take = (family: 4 | 6): Lease | undefined => {
     const pool = family === 4 ? modeCfg.ipv4 : modeCfg.ipv6;
-    if (!modeCfg.assign || !wants[family === 4 ? 'ipv4' : 'ipv6']) return undefined;
+    if (!modeCfg.assign) return undefined;
     if (pool === undefined) {
       env.say('gateway', phrases.poolNotConfigured, family);
+      env.say('sa', phrases.couldNotAllocate, family);
       return undefined;
     }
     const lease = env.lease(profile.name, family, proof.key);
@@ -143,7 +143,14 @@ function takeLeases({ profile, first, proof }: SaAt<'at-gate'>, env: Env): Lease
     env.say('sa', phrases.usingAllocated, family, lease.address);
     return lease;
   };
-  const [lease4, lease6] = [take(4), take(6)];
+  // FortiOS goes through what was asked in order, and allocates where it meets an address.
+  let lease4: Lease | undefined;
+  let lease6: Lease | undefined;
+  for (const attribute of first.cp) {
+    if (env.debug) sayConfig(env, noteRequest(attribute, modeCfg), 'request');
+    if (attribute.type === CfgAttribute.INTERNAL_IP4_ADDRESS) lease4 ??= take(4);
+    if (attribute.type === CfgAttribute.INTERNAL_IP6_ADDRESS) lease6 ??= take(6);
+  }
   if (modeCfg.assign && lease4 === undefined && lease6 === undefined) return { ...none, failed: 'INTERNAL_ADDRESS_FAILURE' };
   const { attributes, notes } = answerConfig(
     first.cp,
@@ -151,7 +158,6 @@ function takeLeases({ profile, first, proof }: SaAt<'at-gate'>, env: Env): Lease
     { ipv4: lease4?.address, ipv6: lease6?.address },
     env.config.system.version,
   );
-  sayConfig(env, notes, 'request');
   return { lease4, lease6, notes, payload: { kind: 'CP', cfgType: 2, attributes } };
 }
 

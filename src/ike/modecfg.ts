@@ -23,12 +23,6 @@ export type Note =
   | { readonly when: 'reply'; readonly kind: 'sent'; readonly type: number; readonly value: Uint8Array; readonly index: number }
   | { readonly when: 'reply'; readonly kind: 'not-sent'; readonly type: number; readonly why: 'none' | 'no-split' | 'no-dns' };
 
-/** Which families a CFG_REQUEST asks an address of. */
-export function wantsFamilies(request: readonly CfgValue[]): { readonly ipv4: boolean; readonly ipv6: boolean } {
-  const asks = (type: number) => request.some((attribute) => attribute.type === type);
-  return { ipv4: asks(A.INTERNAL_IP4_ADDRESS), ipv6: asks(A.INTERNAL_IP6_ADDRESS) };
-}
-
 /**
  * The attributes of the CFG_REPLY to a CFG_REQUEST, in FortiOS' order.
  *
@@ -123,7 +117,8 @@ const isUnity = (type: number): boolean => type >>> 4 === 0x700;
 /** Value of SUPPORTED_ATTRIBUTES: two octets each. */
 const supported = Uint8Array.from([...standard].flatMap((type) => [type >>> 8, type & 0xff]));
 
-function noteRequest({ type, value }: CfgValue, { unity: on, wins4, banner }: ConfigSource): readonly Note[] {
+/** What is said of one asked attribute. */
+export function noteRequest({ type, value }: CfgValue, { unity: on, wins4, banner }: ConfigSource): readonly Note[] {
   const when = 'request';
   if (standard.has(type)) {
     const asked: Note = { when, kind: 'asked', type, value };

@@ -185,7 +185,7 @@ describe('the question', () => {
     }),
   );
 
-  it.fails(
+  it(
     'that is never answered is forgotten with its SA',
     story({ ...gated(), script: () => undefined }, async (s) => {
       s.client().start(s.now);

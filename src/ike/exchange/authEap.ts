@@ -51,7 +51,6 @@ export const authEap = exchange({
         env.say('gateway', phrases.eapFailed, user);
         env.say('gateway', phrases.eapWhy, outcome.why);
         env.say('sa', phrases.preparingEap);
-        env.say('sa', phrases.expiring, 'EAP failure');
         return { kind: 'close', reason: 'eap-failed', why: `EAP of "${user}": ${outcome.why}`, payloads: reply(outcome.packet) };
       }
       case 'discard':

@@ -49,7 +49,6 @@ export const informationalEarly = exchange({
     if (sa.at === 'eap' && sa.session.at === 'rejected') {
       const user = printable(sa.session.user, 64);
       env.say('gateway', phrases.eapFailed, user);
-      env.say('sa', phrases.expiring, 'EAP failure');
       return { kind: 'close', reason: 'eap-failed', why: `EAP of "${user}": ${sa.session.why}`, payloads: [] };
     }
     if (error !== undefined) return peerRefused(error, env);

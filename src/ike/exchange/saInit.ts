@@ -11,6 +11,7 @@ import * as phrases from '../../log/phrases/index.ts';
 import {
   addressOctets,
   decodePayloads,
+  Encr,
   Exchange,
   encodeMessage,
   equal,
@@ -281,12 +282,11 @@ function choose(
       other ??= { kind: 'invalid-ke', group: choice.group };
       continue;
     }
+    const bits = choice.encr === Encr.CHACHA20_POLY1305 ? 0 : choice.keyLength; // some peers write its 256 bits (RFC 7634)
     const accepts = (p: Profile) =>
       p !== profile &&
       p.groups.includes(choice.group) &&
-      p.proposals.some(
-        (w) => w.encr === choice.encr && w.keyLength === choice.keyLength && w.integ === choice.integ && w.prf === choice.prf,
-      );
+      p.proposals.some((w) => w.encr === choice.encr && w.keyLength === bits && w.integ === choice.integ && w.prf === choice.prf);
     return { ...choice, candidates: [profile, ...fit.filter(accepts)] };
   }
   return other;

@@ -49,7 +49,8 @@ export const certificateFailed = (why: string): Phrase => line`certificate valid
 export const peerMatched = (name: string): Phrase => line`fnbam matched peer '${name}'`;
 export const signatureSucceeded = (how: string): Phrase => line`signature verification succeeded (${how})`;
 
-export const connectData = (octets: number, text: string): Phrase => line`received FCT data len = ${octets}, data = '${text}'`;
+export const connectData = (octets: number, text: string): Phrase =>
+  line`received FCT data len = ${octets}, data = '${text === '' ? '' : `${text}\n`}'`;
 export const connectUid = (uid: string): Phrase => line`received FCT-UID : ${uid}`;
 export const connectEms = (serial: string): Phrase => line`received EMS SN : ${serial}`;
 export const connectTenant = (tenant: string): Phrase => line`received EMS tenant ID : ${tenant}`;

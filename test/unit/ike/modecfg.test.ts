@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { answerConfig, type ConfigSource, type Note, noteText, wantsFamilies } from '../../../src/ike/modecfg.ts';
+import { answerConfig, type ConfigSource, type Note, noteText } from '../../../src/ike/modecfg.ts';
 import { addressOctets, type CfgValue, hex, unhex } from '../../../src/wire/index.ts';
 
 const octets = (address: string): Uint8Array => addressOctets(address) ?? new Uint8Array(0);
@@ -235,14 +235,7 @@ describe('Unity attributes', () => {
   });
 });
 
-describe('which addresses are wanted', () => {
-  it('by the attributes asked for', () => {
-    expect(wantsFamilies(ask(1, 3))).toEqual({ ipv4: true, ipv6: false });
-    expect(wantsFamilies(ask(8, 10))).toEqual({ ipv4: false, ipv6: true });
-    expect(wantsFamilies(FORTICLIENT_742)).toEqual({ ipv4: true, ipv6: true });
-    expect(wantsFamilies(ask(7))).toEqual({ ipv4: false, ipv6: false });
-  });
-});
+describe('which addresses are wanted', () => {});
 
 describe("the story of a configuration payload, in FortiOS' words", () => {
   it('of the request, attribute by attribute', () => {
