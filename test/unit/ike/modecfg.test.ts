@@ -235,8 +235,6 @@ describe('Unity attributes', () => {
   });
 });
 
-describe('which addresses are wanted', () => {});
-
 describe("the story of a configuration payload, in FortiOS' words", () => {
   it('of the request, attribute by attribute', () => {
     expect(lines(FORTICLIENT_742, {}, 'request')).toEqual([
