@@ -123,7 +123,7 @@ describe('stateless cookies (§2.6)', () => {
       expect(third.at).toBe('init');
       expect(s.gateway.count('half-open')).toBe(2);
       s.net.filter = (d) => hanging(d) || d.from.address === third.status.path.local.address || d.to.address === '198.51.100.3';
-      expect(await s.run({ until: () => third.at === 'established', ms: 60_000 })).toBe(true); // negotiate-timeout frees the others
+      expect(await s.run({ until: () => third.at === 'established', ms: 60_000 })).toBe(true); // negotiate-timeout frees them
     }),
   );
 

@@ -1,4 +1,4 @@
-/** What the gateway does when lifetimes end (§2.8): rekeys of both kinds at the soft end, deletes at the hard one, and every answer to that. */
+/** What the gateway does when lifetimes end (§2.8): rekeys at the soft end, deletes at the hard one, every answer to that. */
 import { describe, expect, it } from 'vitest';
 import { type LabClient, selector } from '../../src/lab/index.ts';
 import { decodeHeader, Exchange, type Header, notify, type Payload } from '../../src/wire/index.ts';

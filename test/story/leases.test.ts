@@ -1,4 +1,4 @@
-/** Addresses (§2.19): who gets which, when there is none left, when they come back; and one person's SA replacing another (§2.4). */
+/** Addresses (§2.19): who gets which, when none is left, when they come back; one person's SA replacing another (§2.4). */
 import { describe, expect, it } from 'vitest';
 import { type LabClient, selector } from '../../src/lab/index.ts';
 import { Exchange } from '../../src/wire/index.ts';

@@ -81,7 +81,8 @@ describe('a client finds its profile', () => {
         const [failed] = s.gateway.told('negotiation-failed');
         expect(failed).toMatchObject({ reason: 'identity-refused' });
         expect(failed?.why).toBe(
-          "only-a takes peerid 'a.lab.test' only, this peer is 'c.lab.test'; only-b takes peerid 'b.lab.test' only, this peer is 'c.lab.test'",
+          "only-a takes peerid 'a.lab.test' only, this peer is 'c.lab.test'; " +
+            "only-b takes peerid 'b.lab.test' only, this peer is 'c.lab.test'",
         );
       },
     ),

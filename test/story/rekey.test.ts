@@ -1,4 +1,4 @@
-/** CREATE_CHILD_SA that the client begins (§1.3, §2.8, §2.18, §2.25): rekeys of both kinds, further children, and their refusals. */
+/** CREATE_CHILD_SA that the client begins (§1.3, §2.8, §2.18, §2.25): rekeys of both kinds, more children, refusals. */
 import { describe, expect, it } from 'vitest';
 import { selector } from '../../src/lab/index.ts';
 import { Exchange, hex, type NotifyTarget, notify, type Payload } from '../../src/wire/index.ts';

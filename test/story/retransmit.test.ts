@@ -218,7 +218,7 @@ describe('the end of an SA', () => {
       await s.run({ ms: 30_000 });
       expect(s.gateway.views).toEqual([]);
       const [later] = await sayAgain(s, Exchange.INFORMATIONAL);
-      expect(hex(later?.subarray(24) ?? new Uint8Array(0))).toBe(`00000024${'0000000800000004'}`); // INVALID_IKE_SPI, in the clear
+      expect(hex(later?.subarray(24) ?? new Uint8Array(0))).toBe(`00000024${'0000000800000004'}`);
     }),
   );
 

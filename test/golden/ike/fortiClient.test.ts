@@ -1,6 +1,6 @@
 /**
  * The debug stream of whole negotiations as an operator reads it: a client shaped like FortiClient 7.4.5 and the configuration of
- * Fortinet's guide ("Example 2: EMS unreachable"), word for word. Change the texts on purpose only: run with `--update`, and read the
+ * Fortinet's guide ("Example 2: EMS unreachable"), word for word. Change the texts on purpose only: run with `--update`, read the
  * difference. What differs from run to run (SPIs, packets, jittered lifetimes) has a name in angle brackets.
  */
 import { readFileSync } from 'node:fs';
@@ -223,7 +223,7 @@ describe('a FortiClient whose device has the tag', async () => {
     ]);
   });
 
-  it("and in the order of the guide's example 2 where builds differ: FORTICLIENT_CONNECT is acted on after authentication", () => {
+  it("and in the order of the guide's example 2 where builds differ: FORTICLIENT_CONNECT comes after authentication", () => {
     expectInOrder(lines, [
       /^udp comes 10\.160\.1\.197:55846->10\.160\.1\.1:4500,ifindex=0,vrf=0,len=\d+\.\.\.\.$/,
       /^created connection: .* 10\.160\.1\.1->10\.160\.1\.197:55846\.$/,
