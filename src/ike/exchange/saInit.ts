@@ -29,7 +29,7 @@ import {
 } from '../../wire/index.ts';
 import { anchorsOf, HASHES } from '../auth.ts';
 import type { AdmissionControl, Cookies } from '../cookie.ts';
-import type { Where } from '../exchange.ts';
+import { flawOf, type Where } from '../exchange.ts';
 import { initialKeys, type KeyRing } from '../keys.ts';
 import { explain, isWindows } from '../mismatch.ts';
 import { sayChosen, sayOffer, sayOurs } from '../narrate.ts';
@@ -88,12 +88,11 @@ export function saInit(request: InitRequest, env: InitEnv): InitOutcome {
     return { kind: 'drop', why: 'IKE_SA_INIT without SA, KE or Nonce' };
   const { length } = nonce.data;
   if (length < 16 || length > 256) return { kind: 'drop', why: `nonce of ${length} octets` }; // §2.10
-  const critical = payloads.find((p) => p.kind === 'UNKNOWN' && p.critical);
   const answer = (n: Notify, why: string, reason?: Reason) => stateless(header, n, why, reason);
-  if (critical?.kind === 'UNKNOWN') {
-    const why = `payload type ${critical.type} is critical and not known`;
-    return answer(notify('UNSUPPORTED_CRITICAL_PAYLOAD', critical.type), why, 'unsupported-critical');
-  }
+  const flaw = flawOf(payloads);
+  if (flaw?.reason === 'unsupported-critical')
+    return answer(notify('UNSUPPORTED_CRITICAL_PAYLOAD', flaw.data ?? 0), flaw.why, flaw.reason);
+  if (flaw !== undefined) return { kind: 'drop', why: flaw.why };
 
   const notifies = payloads.filter((p) => p.kind === 'N');
   const admitted = admit(header, nonce.data, notifies, path, env);
