@@ -1,6 +1,6 @@
 /**
- * Octets that were a message once: every cut, every flipped bit, octets put in and put behind. Before the integrity check nothing may
- * follow from them, and what follows afterwards is the same as if they had never come.
+ * Octets that were a message once: every cut, every flipped bit, octets put in and put behind. Before the integrity check
+ * nothing may follow from them, and what follows afterwards is the same as if they had never come.
  */
 import { describe, expect, it } from 'vitest';
 import { Exchange } from '../../src/wire/index.ts';

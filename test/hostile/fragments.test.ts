@@ -1,6 +1,6 @@
 /**
- * Fragments against the rules (RFC 7383 §2.6): numbers that cannot be, totals that change, sets that never become whole. Every fragment
- * here is authentic: what a client with good keys can do to our memory.
+ * Fragments against the rules (RFC 7383 §2.6): numbers that cannot be, totals that change, sets that never become whole. Every
+ * fragment here is authentic: what a client with good keys can do to our memory.
  */
 import { describe, expect, it } from 'vitest';
 import { Exchange, encodePayloads, type Payload } from '../../src/wire/index.ts';

@@ -1,6 +1,6 @@
 /**
- * Every payload of every message of a first exchange, damaged in every way that the lab client knows: what comes of it, as a table.
- * Whatever comes of it, nothing breaks, nothing is left over, and nobody is let in who has not proven who he is.
+ * Every payload of every message of a first exchange, damaged in every way that the lab client knows: what comes of it, as a
+ * table. Whatever comes of it, nothing breaks, nothing is left over, and nobody is let in who has not proven who he is.
  */
 import { describe, expect, it } from 'vitest';
 import { identity } from '../../src/lab/index.ts';

@@ -1,6 +1,7 @@
 /**
- * Authentic requests at the edges: identities of any length and content, selectors by the hundred, Deletes by the hundred, lists and
- * texts of every size. What is well-formed is answered by the rules, the rest is INVALID_SYNTAX, and nothing of it breaks anything.
+ * Authentic requests at the edges: identities of any length and content, selectors by the hundred, Deletes by the hundred,
+ * lists and texts of every size. What is well-formed is answered by the rules, the rest is INVALID_SYNTAX, and nothing of it
+ * breaks anything.
  */
 import { describe, expect, it } from 'vitest';
 import { selector } from '../../src/lab/index.ts';

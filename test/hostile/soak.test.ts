@@ -1,6 +1,7 @@
 /**
- * A long bad day: a hundred thousand datagrams that were good once, mutated by a seed, into one engine (SOAK_DATAGRAMS says how many).
- * No fault, a bounded number of SAs, a bounded answer to each, a heap that does not grow; and then a good client comes and gets in.
+ * A long bad day: a hundred thousand datagrams that were good once, mutated by a seed, into one engine (SOAK_DATAGRAMS says
+ * how many). No fault, a bounded number of SAs, a bounded answer to each, a heap that does not grow; and then a good client
+ * comes and gets in.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
