@@ -36,7 +36,6 @@ export const GATEWAY = '192.0.2.1';
 export const GATEWAY6 = '2001:db8::1';
 export const GATEWAY_NAME = 'vpn.lab.test';
 /** What the split tunnel protects, and so the gateway's side of every child. */
-const LAN = '10.50.0.0/24';
 
 /** The configuration of a text. Throws for one with errors: that is a mistake of the test. */
 export function configOf(o: ConfigText = {}): Config {
