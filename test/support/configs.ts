@@ -35,7 +35,6 @@ export const secrets = { psk: 'kiesel-und-moos', alice: 'wunder-land-7', bob: 'b
 export const GATEWAY = '192.0.2.1';
 export const GATEWAY6 = '2001:db8::1';
 export const GATEWAY_NAME = 'vpn.lab.test';
-/** What the split tunnel protects, and so the gateway's side of every child. */
 
 /** The configuration of a text. Throws for one with errors: that is a mistake of the test. */
 export function configOf(o: ConfigText = {}): Config {
