@@ -1,4 +1,5 @@
 /** `postern run`: the daemon in the foreground. */
+import { addressOctets, printable } from '../wire/index.ts';
 import { readConfigFile } from './configFile.ts';
 import { EXIT, say } from './exit.ts';
 import { portOf } from './options.ts';
@@ -52,6 +53,9 @@ export const run: Verb = {
     const ikePort = ports.ike.port ?? config.system.ikePort;
     const nattPort = ports.natt.port ?? config.system.nattPort;
     if (ikePort === nattPort && ikePort !== 0) return refuse(`IKE and NAT-T cannot share port ${ikePort}`);
+    // A wrong word on the command line is found before anything is opened: a capture that is there must not be cut for it.
+    const bogus = values.all('listen').find((address) => addressOctets(address) === undefined);
+    if (bogus !== undefined) return refuse(`--listen '${printable(bogus, 64)}' is not an IPv4 or IPv6 address`);
     const journal = terminal.journal();
     for (const { line, column, message, suggestion, code } of findings) {
       journal.note('warn', `configuration: ${message}`, { file: path, line, column, code, suggestion });

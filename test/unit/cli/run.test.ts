@@ -206,6 +206,7 @@ describe('postern run', () => {
     [['--ike-port', '5500', '--natt-port', '5500'], 'cannot share port 5500'],
     [['--ike-port', 'five'], "not 'five'"],
     [['--debug', 'esp'], "--debug knows 'ike'"],
+    [['--listen', 'bogus'], "--listen 'bogus' is not an IPv4 or IPv6 address"],
   ])('%j is a usage error: 2', async (words, why) => {
     expect(await typed(['run', '--config', await file('good.conf', GOOD), ...words])).toMatchObject({
       code: 2,
