@@ -27,14 +27,11 @@ const tag = { authTagLength: 16 };
 /** Nonce = salt | IV (RFC 7634 §2, RFC 4106 §4); the associated data is all in front of the IV (RFC 5282 §5.1). */
 class Aead implements Sealer, Opener {
   readonly #spec: CipherSpec;
-  readonly #chunk: Uint8Array;
-  readonly #at: number;
+  readonly #encrKey: Uint8Array;
 
   constructor(spec: CipherSpec, encrKey: Uint8Array) {
     this.#spec = spec;
-    this.#at = reserve(encrKey.length);
-    this.#chunk = chunk;
-    chunk.set(encrKey, this.#at);
+    this.#encrKey = encrKey;
   }
 
   seal(message: Uint8Array, body: number, plaintext: Uint8Array, iv: Uint8Array): void {
@@ -63,10 +60,6 @@ class Aead implements Sealer, Opener {
     return plain(plaintext);
   }
 
-  wipe(): void {
-    this.#chunk.fill(0, this.#at, this.#at + this.#spec.keyOctets + this.#spec.saltOctets);
-  }
-
   #algorithm(): AeadName {
     const { mode, keyOctets } = this.#spec;
     // See AeadName: the value is one of the four that OpenSSL knows, the literal is the typings' stand-in for all of them.
@@ -74,13 +67,13 @@ class Aead implements Sealer, Opener {
   }
 
   #key(): Uint8Array {
-    return this.#chunk.subarray(this.#at, this.#at + this.#spec.keyOctets);
+    return this.#encrKey.subarray(0, this.#spec.keyOctets);
   }
 
   #nonce(iv: Uint8Array): Uint8Array {
     const { keyOctets, saltOctets } = this.#spec;
     const nonce = new Uint8Array(saltOctets + iv.length);
-    nonce.set(this.#chunk.subarray(this.#at + keyOctets, this.#at + keyOctets + saltOctets));
+    for (let i = 0; i < saltOctets; i++) nonce[i] = this.#encrKey[keyOctets + i] ?? 0;
     nonce.set(iv, saltOctets);
     return nonce;
   }
@@ -90,16 +83,14 @@ class Aead implements Sealer, Opener {
 class CbcHmac implements Sealer, Opener {
   readonly #spec: CipherSpec;
   readonly #hash: HashName;
-  readonly #chunk: Uint8Array;
-  readonly #at: number;
+  readonly #encrKey: Uint8Array;
+  readonly #integKey: Uint8Array;
 
   constructor(spec: CipherSpec, hash: HashName, encrKey: Uint8Array, integKey: Uint8Array) {
     this.#spec = spec;
     this.#hash = hash;
-    this.#at = reserve(encrKey.length + integKey.length);
-    this.#chunk = chunk;
-    chunk.set(encrKey, this.#at);
-    chunk.set(integKey, this.#at + encrKey.length);
+    this.#encrKey = encrKey;
+    this.#integKey = integKey;
   }
 
   seal(message: Uint8Array, body: number, plaintext: Uint8Array, iv: Uint8Array): void {
@@ -107,7 +98,7 @@ class CbcHmac implements Sealer, Opener {
     const icv = message.length - this.#spec.icvOctets;
     message.set(iv, body);
     // Whole blocks all come out of update(); final() would only make a block of padding that nobody wants.
-    message.set(createCipheriv(this.#algorithm(), this.#key(), iv).update(plaintext), body + iv.length);
+    message.set(createCipheriv(this.#algorithm(), this.#encrKey, iv).update(plaintext), body + iv.length);
     message.set(this.#icv(message.subarray(0, icv)), icv);
   }
 
@@ -117,43 +108,15 @@ class CbcHmac implements Sealer, Opener {
     const icv = message.length - this.#spec.icvOctets;
     if (!timingSafeEqual(this.#icv(message.subarray(0, icv)), message.subarray(icv))) return undefined;
     // Padding is the caller's (§3.14), so OpenSSL must not hold the last block back to look for its own.
-    const decipher = createDecipheriv(this.#algorithm(), this.#key(), message.subarray(body, ciphertext)).setAutoPadding(false);
+    const decipher = createDecipheriv(this.#algorithm(), this.#encrKey, message.subarray(body, ciphertext)).setAutoPadding(false);
     return plain(decipher.update(message.subarray(ciphertext, icv)));
-  }
-
-  wipe(): void {
-    this.#chunk.fill(0, this.#at, this.#at + this.#spec.keyOctets + this.#spec.integKeyOctets);
   }
 
   #algorithm(): string {
     return `aes-${this.#spec.keyLength}-cbc`;
   }
 
-  #key(): Uint8Array {
-    return this.#chunk.subarray(this.#at, this.#at + this.#spec.keyOctets);
-  }
-
   #icv(covered: Uint8Array): Uint8Array {
-    const { keyOctets, integKeyOctets, icvOctets } = this.#spec;
-    const key = this.#chunk.subarray(this.#at + keyOctets, this.#at + keyOctets + integKeyOctets);
-    return createHmac(this.#hash, key).update(covered).digest().subarray(0, icvOctets);
+    return createHmac(this.#hash, this.#integKey).update(covered).digest().subarray(0, this.#spec.icvOctets);
   }
-}
-
-/**
- * Keys lie one behind the other in shared chunks: a Uint8Array of its own costs a key 1 KB of process memory, a place in a
- * chunk 0.1 KB. Nothing is handed back: a chunk goes when the last sealer or opener that points into it goes.
- */
-const chunkOctets = 4096;
-let chunk = new Uint8Array(chunkOctets);
-let filled = 0;
-
-/** Makes sure that `chunk` has this many octets left, and gives where they begin. */
-function reserve(octets: number): number {
-  if (filled + octets > chunkOctets) {
-    chunk = new Uint8Array(chunkOctets);
-    filled = 0;
-  }
-  filled += octets;
-  return filled - octets;
 }

@@ -18,7 +18,7 @@ export type Cipher = {
   readonly icvOctets: number;
   /** The padded plaintext is a multiple of this. */
   readonly blockOctets: number;
-  /** Copies its keys. Throws RangeError when a key has another length than the two fields above say. */
+  /** Looks at its keys whenever it is used: they are the caller's, to keep and to wipe. Throws RangeError when a key has another length than the two fields above say. */
   sealer(encrKey: Uint8Array, integKey: Uint8Array): Sealer;
   /** As `sealer`. */
   opener(encrKey: Uint8Array, integKey: Uint8Array): Opener;
@@ -31,8 +31,6 @@ export type Sealer = {
    * Throws RangeError when the lengths do not fill the message exactly: that is our fault, never a peer's.
    */
   seal(message: Uint8Array, body: number, plaintext: Uint8Array, iv: Uint8Array): void;
-  /** Overwrites the key; the object must not be used again. */
-  wipe(): void;
 };
 
 export type Opener = {
@@ -41,8 +39,6 @@ export type Opener = {
    * octets.
    */
   open(message: Uint8Array, body: number): Uint8Array | undefined;
-  /** Overwrites the key; the object must not be used again. */
-  wipe(): void;
 };
 
 /** A pseudorandom function of RFC 7296 §2.13: HMAC, so a key may have any length. */

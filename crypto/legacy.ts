@@ -5,6 +5,7 @@
  * Nothing here is strong: a recorded MS-CHAPv2 exchange falls to a DES key search. It lives only inside a protected IKE SA.
  */
 import { createCipheriv, hash } from 'node:crypto';
+import { join, plain } from './octets.ts';
 import { Secret } from './secret.ts';
 
 /** One challenge and its answer: what both hashes of RFC 2759 are made over. */
@@ -140,7 +141,7 @@ function utf16le(utf8: Uint8Array): Uint8Array {
   return out.subarray(0, length);
 }
 
-const sha1 = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(hash('sha1', Buffer.concat(parts), 'buffer'));
+const sha1 = (...parts: readonly Uint8Array[]): Uint8Array => plain(hash('sha1', join(parts), 'buffer'));
 
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
 

@@ -37,7 +37,7 @@ function nobleCipher(encr: number, keyLength: number, integ: number): Cipher | u
   if (!spec) return undefined;
   const make = (encrKey: Uint8Array, integKey: Uint8Array) => {
     checkKeys(spec, encrKey, integKey);
-    return spec.hash ? withHmac(spec, hashes[spec.hash], encrKey.slice(), integKey.slice()) : aead(spec, encrKey.slice());
+    return spec.hash ? withHmac(spec, hashes[spec.hash], encrKey, integKey) : aead(spec, encrKey);
   };
   return { ...describeCipher(spec), sealer: make, opener: make };
 }
@@ -64,7 +64,6 @@ function aead(spec: CipherSpec, keys: Uint8Array): Sealer & Opener {
         return undefined;
       }
     },
-    wipe: () => keys.fill(0),
   };
 }
 
@@ -85,10 +84,6 @@ function withHmac(spec: CipherSpec, hash: CHash, encrKey: Uint8Array, integKey: 
       if (differ !== 0) return undefined;
       const iv = message.subarray(body, body + ivOctets);
       return cbc(encrKey, iv, { disablePadding: true }).decrypt(message.subarray(body + ivOctets, icv));
-    },
-    wipe() {
-      encrKey.fill(0);
-      integKey.fill(0);
     },
   };
 }

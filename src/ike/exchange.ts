@@ -193,11 +193,14 @@ export function dispatch(all: readonly Exchange[], sa: IkeSa, message: Verified,
 
 /** What no message may have, whatever it is for: an unknown critical payload (§2.5), a payload twice that stands once. */
 export function flawOf(payloads: readonly Payload[]): Refused | undefined {
-  for (const [i, payload] of payloads.entries()) {
-    if (payload.kind === 'UNKNOWN' && payload.critical)
+  const seen: string[] = [];
+  for (const payload of payloads) {
+    const { kind } = payload;
+    if (kind === 'UNKNOWN' && payload.critical)
       return refuse('unsupported-critical', `payload type ${payload.type} is critical and not known`, payload.type);
-    if (!repeatable.has(payload.kind) && payloads.findIndex((p) => p.kind === payload.kind) !== i)
-      return refuse('syntax', `two ${payload.kind} payloads`);
+    if (repeatable.has(kind)) continue;
+    if (seen.includes(kind)) return refuse('syntax', `two ${kind} payloads`);
+    seen.push(kind);
   }
   return undefined;
 }
@@ -209,10 +212,7 @@ export function find(all: readonly Exchange[], at: At, { exchange: type, payload
 }
 
 function view(message: Verified) {
-  const byKind: Record<string, Payload> = {};
-  for (const payload of message.payloads) byKind[payload.kind] ??= payload;
-  return {
-    ...byKind,
+  const view: Record<string, unknown> = {
     exchange: message.exchange,
     notify: (name: NotifyName) => {
       const found = message.payloads.find((p) => p.kind === 'N' && p.name === name);
@@ -220,4 +220,6 @@ function view(message: Verified) {
     },
     all: (kind: Kind | 'N') => message.payloads.filter((p) => p.kind === kind),
   };
+  for (const payload of message.payloads) view[payload.kind] ??= payload;
+  return view;
 }

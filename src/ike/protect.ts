@@ -56,9 +56,7 @@ export function unprotect(
 ): Unprotected {
   const { cipher } = basis.suite;
   const [encr, integ] = basis.initiator ? [basis.keys.SK_er, basis.keys.SK_ar] : [basis.keys.SK_ei, basis.keys.SK_ai];
-  const opener = cipher.opener(encr, integ);
-  const padded = opener.open(octets, sealed.body);
-  opener.wipe();
+  const padded = cipher.opener(encr, integ).open(octets, sealed.body);
   if (padded === undefined) return { kind: 'drop', reason: 'integrity', why: 'integrity check failed' };
   const plain = unpad(padded);
   if (plain === undefined) return { kind: 'drop', reason: 'padding', why: 'pad length is longer than the payload' };
@@ -167,7 +165,6 @@ export function protect(
         seal(octets.subarray(i * room, (i + 1) * room), i === 0 ? first : 0, { number: i + 1, total }),
       )
     : [seal(octets, first)];
-  sealer.wipe();
   return datagrams;
 }
 

@@ -16,6 +16,8 @@ type Gateway = {
   counters(): Readonly<Record<string, number>>;
   /** CPU time that counts, so far. */
   micros(): number;
+  /** Does something whose CPU time counts. */
+  charge(work: () => void): void;
   stop(): Promise<void>;
 };
 
@@ -35,6 +37,8 @@ async function obey(order: Order): Promise<Answers[Order['do']]> {
     case 'batch':
       return await running().batch(order.packets);
     case 'cpu': {
+      if (order.collect === 'young') running().charge(() => collect({ type: 'minor' }));
+      if (order.collect === 'all') collect({ type: 'minor' });
       const now = running().micros();
       const micros = now - counted;
       counted = now;
@@ -85,6 +89,7 @@ async function daemon(text: string, address: string): Promise<Gateway & { readon
     batch: () => Promise.reject(new Error('a daemon takes datagrams from its sockets')),
     counters: () => made.counters(),
     micros: cpu,
+    charge: (work) => work(),
     stop: () => made.stop(),
   };
 }
@@ -126,6 +131,11 @@ function engine(text: string, nattPort: number): Gateway {
     },
     counters: () => made.counters(),
     micros: () => micros,
+    charge(work) {
+      const before = cpu();
+      work();
+      micros += cpu() - before;
+    },
     stop: () => Promise.resolve(),
   };
 }
@@ -143,20 +153,26 @@ function primitivesOf(of: Primitives): Work {
 
 function costs({ publicKey, symmetric }: Work, times: number): PrimitiveCosts {
   const cost = (work: () => void, n: number): number => {
+    collect({ type: 'minor' });
     const before = cpu();
     for (let i = 0; i < n; i++) work();
+    collect({ type: 'minor' });
     return (cpu() - before) / n;
   };
   // The symmetric part is so short that the grain of the clock would show.
   return { publicKey: cost(publicKey, times), symmetric: cost(symmetric, 4 * times) };
 }
 
-/** After collections: what weak references and finalizers let go only comes back with the next one. */
-async function memory(): Promise<Answers['memory']> {
+function collect(options: NodeJS.GCOptions = { type: 'major' }): void {
   const { gc } = globalThis;
   if (gc === undefined) throw new Error('started without --expose-gc');
+  gc({ execution: 'sync', ...options });
+}
+
+/** After collections: what weak references and finalizers let go only comes back with the next one. */
+async function memory(): Promise<Answers['memory']> {
   for (let i = 0; i < 4; i++) {
-    gc();
+    collect();
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   const { rss, heapUsed, external } = process.memoryUsage();

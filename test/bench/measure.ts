@@ -26,8 +26,8 @@ export type Costs = {
   readonly repeated: number;
 };
 
-/** Clients that speak at a time: the gateway finds the next datagram waiting. */
-const TOGETHER = 64;
+/** Clients that speak at a time: the gateway finds the next datagram waiting, and is not woken for a handful of them. */
+const TOGETHER = 256;
 
 /** The daemon with its sockets: what a handshake costs. */
 export async function overSockets(c: Case, effort: Effort): Promise<Costs> {
@@ -58,15 +58,16 @@ async function onDaemon<T>(c: Case, gateway: GatewayProcess, work: (crowd: Crowd
 type Round = Readonly<Record<'handshake' | 'delete' | 'publicKey' | 'symmetric' | 'ratio', number>>;
 
 async function costs(c: Case, gateway: GatewayProcess, crowd: Crowd, effort: Effort): Promise<Costs> {
-  const micros = async () => (await gateway.ask({ do: 'cpu' })).micros;
+  const micros = async () => (await gateway.ask({ do: 'cpu', collect: 'young' })).micros;
+  const begin = async () => void (await gateway.ask({ do: 'cpu', collect: 'all' }));
   const primitives = async (times: number) => await gateway.ask({ do: 'primitives', of: c.primitives, times });
   const round = async (count: number, times: number): Promise<Round> => {
     const before = await primitives(times);
-    await micros();
+    await begin();
     await crowd.connect(count, TOGETHER);
     const handshake = (await micros()) / count;
     const after = await primitives(times);
-    await micros();
+    await begin();
     await crowd.disconnect(TOGETHER);
     const gone = (await micros()) / count;
     const publicKey = (before.publicKey + after.publicKey) / 2;
@@ -76,7 +77,7 @@ async function costs(c: Case, gateway: GatewayProcess, crowd: Crowd, effort: Eff
 
   const begun = performance.now();
   let last = await round(TOGETHER, 10);
-  while (performance.now() - begun < effort.warmUp) last = await round(2 * TOGETHER, 10);
+  while (performance.now() - begun < effort.warmUp) last = await round(TOGETHER, 10);
   const [count, times] = [last.handshake, 2 * last.publicKey].map((each) =>
     Math.max(10, Math.round((1000 * effort.round) / each)),
   );

@@ -11,8 +11,11 @@ export type Order =
   /** The engine and its answerer alone, for `batch`. */
   | { readonly do: 'engine'; readonly config: string; readonly nattPort: number }
   | { readonly do: 'batch'; readonly packets: readonly Packet[] }
-  /** CPU time since the last `cpu`; nothing is counted that a batch does outside the engine. */
-  | { readonly do: 'cpu' }
+  /**
+   * CPU time since the last `cpu`; nothing is counted that a batch does outside the engine. What was made since then is
+   * collected before: `young`, on the account of those who made it; `all`, on nobody's.
+   */
+  | { readonly do: 'cpu'; readonly collect?: 'young' | 'all' }
   | { readonly do: 'primitives'; readonly of: Primitives; readonly times: number }
   | { readonly do: 'memory' }
   | { readonly do: 'stop' };

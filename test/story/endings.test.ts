@@ -271,6 +271,19 @@ describe('shutdown', () => {
   );
 
   it(
+    'nobody new is let in meanwhile',
+    story({}, async (s) => {
+      s.gateway.command({ do: 'shutdown' });
+      const late = s.client();
+      late.start(s.now);
+      await s.run({ ms: 500 });
+      expect(s.gateway.sent).toEqual([]);
+      expect(late.at).toBe('init');
+      late.deleteIke(s.now);
+    }),
+  );
+
+  it(
     'twice is once',
     story({}, async (s) => {
       const client = await s.connected();

@@ -157,6 +157,34 @@ describe('following a peer that moves', () => {
   );
 
   it(
+    'not to an address that its profile does not take (remote-gw-match): such a message is as if it had not come',
+    story(
+      {
+        profiles: [
+          {
+            phase1: {
+              ...{ 'remote-gw-match': 'iprange', 'remote-gw-start-ip': OUTSIDE, 'remote-gw-end-ip': '203.0.113.5' },
+            },
+          },
+        ],
+      },
+      async (s) => {
+        behindNat(s);
+        const client = await s.connected({ address: INSIDE });
+        const pen = penOf(client);
+        const sent = s.gateway.sent.length;
+        await staysWithout(s, seal(pen, { exchange: Exchange.INFORMATIONAL, messageId: 2 }));
+        expect(s.gateway.sent.length).toBe(sent);
+        expect(s.gateway.count('drop-misplaced')).toBe(1);
+        // from where it may come it is taken
+        await inject(s, seal(pen, { exchange: Exchange.INFORMATIONAL, messageId: 2 }), { address: '203.0.113.5', port: 9 });
+        expect(s.gateway.view.remote.address).toBe('203.0.113.5');
+        s.forgive(client);
+      },
+    ),
+  );
+
+  it(
     'never for a message whose checksum is wrong',
     story({}, async (s) => {
       behindNat(s);

@@ -310,7 +310,7 @@ describe('further children', () => {
       expect(second.status.notifyNames).toContain('INTERNAL_ADDRESS_FAILURE');
       second.createChild(s.now);
       await s.settle();
-      expect(second.status.outcomes).toMatchObject([{ verb: 'create-child', ok: false }]);
+      expect(second.status.outcomes).toEqual([{ verb: 'create-child', ok: false, why: 'FAILED_CP_REQUIRED' }]);
       expect(second.installed).toBe(0);
       expect(s.gateway.installed.size).toBe(1);
     }),
