@@ -30,7 +30,7 @@ const may: Readonly<Record<string, { readonly parts: readonly string[]; readonly
   'src/config': { parts: ['src/wire', 'crypto', 'src/posture'] },
   'src/log': { parts: ['src/wire', 'src/posture'] },
   'src/ike': { parts: ['src/wire', 'crypto', 'src/eap', 'src/posture', 'src/log'], types: ['src/config', 'src/esp'] },
-  'src/ems': { parts: ['src/posture', 'src/config', 'src/log'] },
+  'src/ems': { parts: ['src/posture', 'src/config', 'src/log', 'crypto'] },
   'src/control': { parts: ['src/config', 'src/log', 'src/wire'], types: ['src/ike', 'src/esp', 'src/ems'] },
   'src/lab': { parts: ['src/wire', 'crypto', 'src/esp'] },
   'src/daemon': { parts: everybody },
@@ -64,6 +64,8 @@ const packages: Readonly<Record<string, RegExp>> = {
   pkijs: /^crypto\//,
   asn1js: /^crypto\//,
   jose: /^src\/(ems|lab)\//,
+  ws: /^src\/(ems|lab)\//,
+  'mmdb-lib': /^src\/net\/geography\.ts$/,
   pino: /^src\/log\/journal\.ts$/,
   koffi: /^(src\/net\/native\.ts|crypto\/libcrypto\.ts)$/,
 };

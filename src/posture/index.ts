@@ -1,13 +1,15 @@
 /** The door of the posture decision. */
 
-export {
-  type Clearance,
-  type Denial,
-  type EmsReport,
-  type Evidence,
-  judge,
-  type Probation,
-  type TokenReport,
-  type Verdict,
-} from './gate.ts';
+export type { Account } from './account.ts';
+export type {
+  DeviceClaim,
+  DeviceRecord,
+  EmsReport,
+  Evidence,
+  GateRule,
+  Rival,
+  TokenReport,
+  UnixTime,
+} from './evidence.ts';
+export { type Clearance, type Denial, judge, type Probation, type Rule, type Verdict } from './gate.ts';
 export { formatPostureTag, type PostureTag, parsePostureTag, shortPostureTag } from './tag.ts';
