@@ -1,6 +1,6 @@
 /**
- * Two projects: `unit` is everything that runs in milliseconds without the operating system's help (`npm run check`); `interop` needs
- * root and Debian's strongSwan, runs after it, one file at a time.
+ * Two projects: `unit` is everything that runs in milliseconds without the operating system's help (`npm run check`); `interop`
+ * needs root and Debian's strongSwan, runs after it, one file at a time.
  */
 import { defineConfig } from 'vitest/config';
 

@@ -1,6 +1,6 @@
 /**
- * What else the lab client can do wrong to whole messages: headers, flags, IDs, order, repetition, things in the clear. A table like
- * that of the payloads; a column for each exchange.
+ * What else the lab client can do wrong to whole messages: headers, flags, IDs, order, repetition, things in the clear. A table
+ * like that of the payloads; a column for each exchange.
  */
 import { describe, expect, it } from 'vitest';
 import type { LabClient } from '../../src/lab/index.ts';
@@ -8,11 +8,11 @@ import { Scene } from '../story/support/scene.ts';
 import { configOf } from '../support/configs.ts';
 
 /**
- * ok: as if nothing were wrong · bare: the same without the child, for TS_UNACCEPTABLE · mute: no answer that the client may believe,
- * it gives up · otherwise how the notify begins that says no
+ * ok: as if nothing were wrong · bare: the same without the child, for TS_UNACCEPTABLE · mute: no answer that the client may
+ * believe, it gives up · otherwise how the notify begins that says no
  *
- * `>` in front of it: the gateway says so, but the client cannot take it for an answer: it has the exchange type of the message as it
- * was sent, not as it was meant, or it asks for what the client did. `!` behind it: and the IKE SA is over for both.
+ * `>` in front of it: the gateway says so, but the client cannot take it for an answer: it has the exchange type of the message
+ * as it was sent, not as it was meant, or it asks for what the client did. `!` behind it: and the IKE SA is over for both.
  */
 const table = `
 impairment                  | IKE_SA_INIT           | IKE_AUTH             | CREATE_CHILD_SA      | INFORMATIONAL

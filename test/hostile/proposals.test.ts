@@ -1,6 +1,6 @@
 /**
- * Proposals that are no proposals: a transform type that is missing, there twice, NONE, or of numbers nobody knows (§3.3). None may
- * break anything, and none may be chosen that the gateway cannot do.
+ * Proposals that are no proposals: a transform type that is missing, there twice, NONE, or of numbers nobody knows (§3.3). None
+ * may break anything, and none may be chosen that the gateway cannot do.
  */
 import { describe, expect, it } from 'vitest';
 import type { Transform } from '../../src/wire/index.ts';
@@ -58,9 +58,9 @@ describe('of an IKE SA', () => {
 });
 
 /**
- * `theirs`: the gateway takes it, answers without that type, and the lab client, who misses a transform of it in the answer (§2.7,
- * §3.3.3), takes the child back. An absent ESN is read as none, for old initiators leave it out; a group in IKE_AUTH is passed over,
- * since the answer must not have one either (§1.2).
+ * `theirs`: the gateway takes it, answers without that type, and the lab client, who misses a transform of it in the answer
+ * (§2.7, §3.3.3), takes the child back. An absent ESN is read as none, for old initiators leave it out; a group in IKE_AUTH is
+ * passed over, since the answer must not have one either (§1.2).
  */
 const esp: readonly (readonly [string, readonly Transform[], 'in' | 'theirs' | 'none'])[] = [
   ['as it should be', [ENCR, INTEG, NO_ESN], 'in'],
