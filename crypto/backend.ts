@@ -18,7 +18,10 @@ export type Cipher = {
   readonly icvOctets: number;
   /** The padded plaintext is a multiple of this. */
   readonly blockOctets: number;
-  /** Looks at its keys whenever it is used: they are the caller's, to keep and to wipe. Throws RangeError when a key has another length than the two fields above say. */
+  /**
+   * Looks at its keys whenever it is used: they are the caller's, to keep and to wipe. Throws RangeError when a key has another
+   * length than the two fields above say.
+   */
   sealer(encrKey: Uint8Array, integKey: Uint8Array): Sealer;
   /** As `sealer`. */
   opener(encrKey: Uint8Array, integKey: Uint8Array): Opener;

@@ -1,12 +1,13 @@
 /**
  * What a handshake costs the gateway: CPU time per handshake and per Delete, and memory per SA. `npm run bench:handshake`.
  *
- *   this process: lab clients  ◄── loopback UDP, or batches over IPC ──►  gateway.ts: the daemon, or its engine alone
+ * this process: lab clients ◄── loopback UDP, or batches over IPC ──► gateway.ts: the daemon, or its engine alone
  *
  * A handshake is IKE_SA_INIT and IKE_AUTH up to an established IKE SA with an address and a child SA. Counted is the gateway
  * process's CPU time, user and system, all threads: its garbage collector and its compiler are in it. The Deletes are counted
  * apart. The primitives (primitives.ts) run in the same process before and after every round, so that whatever else the machine
- * does hits both alike; either begins with a swept heap and pays for the collection of what it made. Logs are off. The exit code is 1 when something did not work, never for a slow figure.
+ * does hits both alike; either begins with a swept heap and pays for the collection of what it made. Logs are off. The exit code
+ * is 1 when something did not work, never for a slow figure.
  *
  * Options: --quick (only cases with a limit, short rounds of a gateway that is hardly warm, fewer SAs), --only TEXT (cases with
  * that in their name), --no-memory.
