@@ -1,7 +1,7 @@
 /**
  * What a handshake costs the gateway: CPU time per handshake and per Delete, and memory per SA. `npm run bench:handshake`.
  *
- * this process: lab clients ◄── loopback UDP, or batches over IPC ──► gateway.ts: the daemon, or its engine alone
+ *   this process: lab clients  ◄── loopback UDP, or batches over IPC ──►  gateway.ts: the daemon, or its engine alone
  *
  * A handshake is IKE_SA_INIT and IKE_AUTH up to an established IKE SA with an address and a child SA. Counted is the gateway
  * process's CPU time, user and system, all threads: its garbage collector and its compiler are in it. The Deletes are counted
