@@ -1,5 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
-import { cipher } from '../../../crypto/index.ts';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 
 const decrypted = vi.hoisted(() => ({ times: 0 }));
 vi.mock('node:crypto', async (original) => {
@@ -10,6 +9,13 @@ vi.mock('node:crypto', async (original) => {
   };
   return { ...real, createDecipheriv };
 });
+// Test files share a process: crypto has been loaded with the real module, and must be again for whoever comes next.
+vi.resetModules();
+afterAll(() => {
+  vi.doUnmock('node:crypto');
+  vi.resetModules();
+});
+const { cipher } = await import('../../../crypto/index.ts');
 
 describe('AES-CBC with HMAC', () => {
   it('decrypts nothing before the ICV fits: there is no padding to probe', () => {
