@@ -1,15 +1,15 @@
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openRecords } from '../../../src/daemon/records.ts';
 import { openJournal } from '../../../src/log/journal.ts';
 
 let dir = '';
-beforeAll(async () => {
+beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'postern-records-'));
 });
-afterAll(() => rm(dir, { recursive: true }));
+afterEach(() => rm(dir, { recursive: true }));
 
 const journal = () => {
   const lines: { level: string; msg: string }[] = [];

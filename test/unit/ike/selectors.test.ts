@@ -8,6 +8,7 @@ import {
   within,
 } from '../../../src/ike/selectors.ts';
 import { addressOctets, addressText, type TrafficSelector } from '../../../src/wire/index.ts';
+import { timed } from '../../support/cpu.ts';
 
 const octets = (address: string): Uint8Array => addressOctets(address) ?? new Uint8Array(0);
 
@@ -288,9 +289,9 @@ describe('hostile selectors', () => {
   it('in their greatest number give a bounded answer that still holds the first of them', () => {
     const many = Array.from({ length: 255 }, (_, i) => ts(`10.0.${i}.0-10.0.${i}.9 tcp`));
     const ranges = Array.from({ length: 50 }, (_, i) => range(`10.0.0.${i}-10.0.255.255 tcp ${i}-${1000 + i}`));
-    const start = performance.now();
-    const narrowed = narrow({ TSi: many, TSr: many }, [{ name: 'DY', src: ranges, dst: ranges }], lease(), plain);
-    expect(performance.now() - start).toBeLessThan(500);
+    const policy = [{ name: 'DY', src: ranges, dst: ranges }];
+    const { value: narrowed, ms } = timed(() => narrow({ TSi: many, TSr: many }, policy, lease(), plain));
+    expect(ms).toBeLessThan(500);
     expect(narrowed?.TSi.length).toBe(SELECTORS_MAX);
     expect(narrowed).toMatchObject({ additional: true });
     expect(narrowed?.TSr.some((one) => text(one).startsWith('10.0.0.0-10.0.0.9'))).toBe(true);
