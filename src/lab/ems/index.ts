@@ -1,0 +1,22 @@
+/** The door of the emulated EMS. */
+
+export { type EmsCertificates, fingerprintOf, makeEmsCertificates } from './certificates.ts';
+export {
+  type EmsCounters,
+  EmsEmulator,
+  type EmsLimits,
+  type EmsOptions,
+  type EmsSaved,
+  type EmsTunnelSeen,
+} from './emulator.ts';
+export { type EmsFault, FAULT_NAMES, FAULT_VALUES, faultText, readFault } from './faults.ts';
+export type { EmsGateway } from './gateways.ts';
+export {
+  DEFAULT_TENANT,
+  type EmsEndpoint,
+  type EmsEndpointFields,
+  EmsRefused,
+  type EmsTag,
+  type EmsTagType,
+} from './record.ts';
+export type { TokenWish } from './token.ts';
