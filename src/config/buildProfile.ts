@@ -13,10 +13,12 @@ import { shown } from './setting.ts';
 import { tellEncrypted } from './statuses.ts';
 import { type Entry, get, inner, isGarbled, isSet, placeOf } from './table.ts';
 
-/** Why this phase 1 does not become a profile; undefined when it does. Told as a warning: a backup may hold other tunnels. */
+/** True when this phase 1 does not become a profile. Told as a warning: a backup may hold other tunnels. */
 export function leftOut(entry: Phase1Entry, { findings }: Pick<Context, 'findings'>): boolean {
   const type = get(entry, 'type');
   const name = quoted(entry);
+  // What could not be read was told as that; what it was meant to be is not known.
+  if (isGarbled(entry, 'type') || isGarbled(entry, 'ike-version')) return true;
   if (type !== 'dynamic')
     findings.warn(
       'later',

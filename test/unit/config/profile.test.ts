@@ -100,6 +100,10 @@ describe('tunnels that are not served', () => {
     expect(told(text)).toEqual([message]);
     expect(loadConfig(text).config.profiles).toEqual([]);
   });
+  it.each(['set type dynamc', 'set type statc', 'set ike-version v2'])(
+    '%s: the typo is told, and not what it would mean',
+    (line) => expect(told(gateway([line, 'set interface "nowhere"']))).toEqual([expect.stringMatching(/^error value: /)]),
+  );
 });
 
 describe('where it answers', () => {
