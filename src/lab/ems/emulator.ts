@@ -85,7 +85,7 @@ export type EmsSaved = {
 };
 /** A tunnel event as it was told: by whom, and when (seconds since 1970). */
 export type EmsTunnelSeen = EmsTunnel & { readonly by: string; readonly at: number };
-/** `paths`: answers by path and status, `/postern/v1/hello 200`; UIDs in paths stand as UID. */
+/** `paths`: answers by path and status, `/postern/v1/hello 200`; UIDs in paths stand as UID, 0 for no answer. */
 export type EmsCounters = {
   readonly connections: number;
   readonly webSockets: number;

@@ -64,6 +64,7 @@ export class FrontDoor {
       if (typeof client !== 'string') return done(client);
       if (url === undefined) return done(refuse(400, 'The path cannot be read.'));
       if (this.#isMute(url.pathname)) {
+        this.#o.count(url.pathname, 0);
         this.#mute.add(response);
         response.once('close', () => this.#mute.delete(response));
         return;
