@@ -31,11 +31,25 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   } catch (error) {
     return { kind: 'unreadable', why: `cannot read ${path}: ${WORDS[codeOf(error)] ?? codeOf(error)}` };
   }
-  const { config, findings } = loadConfig(text);
+  const { config, findings: told } = loadConfig(text);
+  const wrong = told.some((f) => f.level === 'error');
+  // A block to paste may be without one, a file to run may not. Where something is wrong, there may be a gateway behind it.
+  const findings = config.profiles.length === 0 && !wrong ? [NOTHING, ...told] : told;
   const judged = { findings, text: describe(findings, path, text) };
-  if (findings.some((f) => f.level === 'error')) return { kind: 'wrong', ...judged };
+  if (wrong) return { kind: 'wrong', ...judged };
   return { kind: 'loaded', config, ...judged, exposed: exposure(path, mode, text) };
 }
+
+const NOTHING: Finding = {
+  level: 'warning',
+  line: 1,
+  column: 1,
+  word: '',
+  code: 'missing',
+  message:
+    'nothing to serve: there is no phase1-interface of type dynamic with ike-version 2, so every client is refused; ' +
+    "add one under 'config vpn ipsec phase1-interface'",
+};
 
 function describe(findings: readonly Finding[], path: string, text: string): string {
   if (findings.length === 0) return `${path}: no findings`;

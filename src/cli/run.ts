@@ -61,13 +61,14 @@ export const run: Verb = {
       journal.note('warn', `configuration: ${message}`, { file: path, line, column, code, suggestion });
     }
     if (exposed !== undefined) journal.note('warn', exposed);
-    for (const [flag, used, said] of [
-      ['--ike-port', ikePort, config.system.ikePort],
-      ['--natt-port', nattPort, config.system.nattPort],
+    for (const [flag, used, said, standard] of [
+      ['--ike-port', ikePort, config.system.ikePort, 500],
+      ['--natt-port', nattPort, config.system.nattPort, 4500],
     ] as const) {
       if (used === said) continue;
-      say(stdout, `postern: ${flag} ${used} beats the configuration's ${said}`);
-      journal.note('info', `${flag} ${used} beats the configuration's ${said}`);
+      const beaten = `${flag} ${used} beats the ${said === standard ? 'default' : "configuration's"} ${said}`;
+      say(stdout, `postern: ${beaten}`);
+      journal.note('info', beaten);
     }
     const options = {
       config,

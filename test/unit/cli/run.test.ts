@@ -111,6 +111,23 @@ describe('postern check', () => {
     expect(out).toMatch(/2 errors/);
   });
 
+  it.each([
+    ['an empty file', ''],
+    ['other blocks', GOOD.slice(0, GOOD.indexOf('config vpn'))],
+    ['a tunnel to another gateway', GOOD.replace('set type dynamic', 'set type static')],
+    ['a gateway of IKEv1', GOOD.replace('set ike-version 2', 'set ike-version 1')],
+  ])('%s: a warning that there is nothing to serve, and what to do', async (_, text) => {
+    const { code, out } = await typed(['check', '--config', await file('nothing.conf', text)]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/nothing\.conf:1:1: warning: nothing to serve: .*; add one under 'config vpn ipsec phase1-interface'/);
+  });
+
+  it('with an error nothing is said of that: there may be a gateway behind it', async () => {
+    const { out } = await typed(['check', '--config', await file('typo.conf', GOOD.replace('type dynamic', 'type dynamc'))]);
+    expect(out).not.toContain('nothing to serve');
+    expect(out).toContain("did you mean 'dynamic'?");
+  });
+
   it('no file: 2, in words', async () => {
     expect(await typed(['check', '--config', join(dir, 'none')])).toMatchObject({
       code: 2,
@@ -153,9 +170,10 @@ describe('postern run', () => {
   });
 
   it('a flag beats the file, and says so', async () => {
-    const { out } = await typed(['run', '--config', await file('good.conf', GOOD), ...LOOPBACK]);
-    expect(out).toContain("postern: --ike-port 0 beats the configuration's 500\n");
-    expect(out).toContain("postern: --natt-port 0 beats the configuration's 4500\n");
+    const path = await file('ports.conf', `config system settings\n    set ike-port 5500\nend\n${GOOD}`);
+    const { out } = await typed(['run', '--config', path, ...LOOPBACK]);
+    expect(out).toContain("postern: --ike-port 0 beats the configuration's 5500\n");
+    expect(out).toContain('postern: --natt-port 0 beats the default 4500\n');
   });
 
   it('secrets that others can read are a warning here', async () => {
