@@ -22,13 +22,16 @@ export function overview(verbs: readonly Verb[]): readonly string[] {
   ];
 }
 
-/** The help of one verb. */
-export function helpOf(verb: Verb): readonly string[] {
-  const width = Math.max(0, ...verb.options.map((o) => flag(o).length));
+/** The help of one verb; `path` is how it is called: 'ems endpoint add'. */
+export function helpOf(verb: Verb, path: string = verb.name): readonly string[] {
+  const { verbs = [], words = [] } = verb;
+  const width = Math.max(0, ...verb.options.map((o) => flag(o).length), ...verbs.map((v) => v.name.length));
   return [
-    `Usage: postern ${[verb.name, ...verb.options.map(usage)].join(' ')}`,
+    `Usage: postern ${[path, ...(verbs.length > 0 ? ['VERB'] : []), ...words, ...verb.options.map(usage)].join(' ')}`,
     '',
     ...verb.text,
+    ...(verbs.length === 0 ? [] : ['']),
+    ...verbs.map((v) => `  ${v.name.padEnd(width)}  ${v.summary}`),
     ...(verb.options.length === 0 ? [] : ['']),
     ...verb.options.map((o) => `  ${flag(o).padEnd(width)}  ${o.help}`),
   ];

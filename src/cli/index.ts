@@ -31,24 +31,53 @@ export async function main(words: readonly string[], terminal: Terminal, verbs: 
     say(stdout, ...overview(verbs));
     return EXIT.ok;
   }
-  const verb = verbs.find((v) => v.name === wanted);
+  return word === 'help' ? help(rest, verbs, terminal) : await perform(words, verbs, terminal);
+}
+
+/** Finds the verb that these words lead to, from the outermost; `path` is as much of them as named verbs. */
+function find(words: readonly string[], verbs: readonly Verb[], path: readonly string[] = []): Found {
+  const [word, ...rest] = words;
+  const here = ['postern', ...path].join(' ');
+  if (word === undefined) return { why: `${here}: a word is missing: ${verbs.map((v) => v.name).join(', ')}`, path };
+  const verb = verbs.find((v) => v.name === word);
+  const at = [...path, word];
   if (verb === undefined) {
-    const meant = nearest(wanted, [...verbs.map((v) => v.name), 'help']);
-    say(
-      stderr,
-      `postern: there is no '${wanted}'${meant === undefined ? '' : `; did you mean '${meant}'?`}`,
-      'See `postern help`.',
-    );
+    const meant = nearest(word, [...verbs.map((v) => v.name), 'help']);
+    return { why: `${here}: there is no '${word}'${meant === undefined ? '' : `; did you mean '${meant}'?`}`, path };
+  }
+  const { verbs: below } = verb;
+  const asksHelp = rest[0] === undefined || rest[0] === '--help' || rest[0] === '-h';
+  return below === undefined || asksHelp ? { verb, path: at, rest } : find(rest, below, at);
+}
+
+type Found =
+  | { readonly verb: Verb; readonly path: readonly string[]; readonly rest: readonly string[] }
+  | { readonly why: string; readonly path: readonly string[] };
+
+function help(words: readonly string[], verbs: readonly Verb[], { stdout, stderr }: Terminal): number {
+  const found = find(words, verbs);
+  if ('why' in found) return refused(stderr, found.why, found.path);
+  say(stdout, ...helpOf(found.verb, found.path.join(' ')));
+  return EXIT.ok;
+}
+
+async function perform(words: readonly string[], verbs: readonly Verb[], terminal: Terminal): Promise<number> {
+  const { stdout, stderr } = terminal;
+  const found = find(words, verbs);
+  if ('why' in found) return refused(stderr, found.why, found.path);
+  const { verb, path, rest } = found;
+  const name = path.join(' ');
+  if (verb.verbs !== undefined && rest.length === 0) {
+    say(stderr, ...helpOf(verb, name));
     return EXIT.usage;
   }
-  const read = word === 'help' ? ({ kind: 'help' } as const) : readOptions(rest, verb.options);
+  const read = readOptions(rest, verb.options, verb.words);
   switch (read.kind) {
     case 'help':
-      say(stdout, ...helpOf(verb));
+      say(stdout, ...helpOf(verb, name));
       return EXIT.ok;
     case 'refused':
-      say(stderr, `postern ${verb.name}: ${read.why}`, `See \`postern help ${verb.name}\`.`);
-      return EXIT.usage;
+      return refused(stderr, `postern ${name}: ${read.why}`, path);
     case 'values':
       try {
         return await verb.run(read.values, terminal);
@@ -58,4 +87,9 @@ export async function main(words: readonly string[], terminal: Terminal, verbs: 
         return EXIT.environment;
       }
   }
+}
+
+function refused(stderr: Terminal['stderr'], why: string, path: readonly string[]): number {
+  say(stderr, why, `See \`postern ${['help', ...path].join(' ')}\`.`);
+  return EXIT.usage;
 }

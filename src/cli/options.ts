@@ -17,14 +17,16 @@ export type Option = {
 export type Values = {
   one(name: string): string | undefined;
   all(name: string): readonly string[];
+  /** The word that stands for 'UID' in the verb's `words`. */
+  word(name: string): string | undefined;
 };
 export type Read =
   | { readonly kind: 'values'; readonly values: Values }
   | { readonly kind: 'help' }
   | { readonly kind: 'refused'; readonly why: string };
 
-/** Reads the words after the verb. */
-export function readOptions(words: readonly string[], table: readonly Option[]): Read {
+/** Reads the words after the verb. `positions`: its own words, as in `Verb.words`. */
+export function readOptions(words: readonly string[], table: readonly Option[], positions: readonly string[] = []): Read {
   const options = Object.fromEntries(
     [...table, HELP].map((o) => [o.name, { type: o.value === undefined ? 'boolean' : 'string' } as const]),
   );
@@ -35,9 +37,9 @@ export function readOptions(words: readonly string[], table: readonly Option[]):
     tokens: true,
   });
   const given = new Map<string, string[]>();
+  const own = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []));
   for (const token of tokens) {
-    if (token.kind === 'positional') return refused(`'${token.value}' is one word too many`);
-    if (token.kind === 'option-terminator') continue;
+    if (token.kind !== 'option') continue;
     if (token.name === 'help') return { kind: 'help' };
     const option = table.find((o) => o.name === token.name);
     if (option === undefined) return refused(unknown(token.rawName, table));
@@ -51,7 +53,10 @@ export function readOptions(words: readonly string[], table: readonly Option[]):
   for (const { name, value, required } of table) {
     if (required === true && !given.has(name)) return refused(`--${name} ${value ?? ''} is missing`);
   }
-  return { kind: 'values', values: { one: (name) => given.get(name)?.[0], all: (name) => given.get(name) ?? [] } };
+  const why = misplaced(own, positions);
+  if (why !== undefined) return refused(why);
+  const word = (name: string) => own[positions.findIndex((p) => p === name || p === `[${name}]`)];
+  return { kind: 'values', values: { one: (name) => given.get(name)?.[0], all: (name) => given.get(name) ?? [], word } };
 }
 
 /** A port number; 0 lets the kernel choose. Undefined when it was not given, a text when it is no port. */
@@ -72,6 +77,13 @@ function misfit({ name, value: wants, choices }: Option, value: string | undefin
     return `--${name} needs a value: --${name} ${wants}`;
   if (choices === undefined || choices.includes(value)) return undefined;
   return `--${name} knows ${choices.map((c) => `'${c}'`).join(', ')}, not '${value}'`;
+}
+
+/** Too many words, or too few; undefined when they fit. */
+function misplaced(words: readonly string[], positions: readonly string[]): string | undefined {
+  const [surplus, missing] = [words[positions.length], positions[words.length]];
+  if (surplus !== undefined) return `'${surplus}' is one word too many`;
+  return missing === undefined || missing.startsWith('[') ? undefined : `${missing} is missing`;
 }
 
 function unknown(flag: string, table: readonly Option[]): string {

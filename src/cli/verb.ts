@@ -9,6 +9,10 @@ export type Verb = {
   /** More, for `postern help VERB`; lines. */
   readonly text: readonly string[];
   readonly options: readonly Option[];
+  /** The words it takes besides options, in order; in brackets when it may be left out: ['UID', '[TAG]']. */
+  readonly words?: readonly string[];
+  /** Verbs below this one (`postern ems endpoint add`): then it does nothing by itself. */
+  readonly verbs?: readonly Verb[];
   /** Does it; gives the exit code. Throws EnvironmentRefused when the machine does not allow it. */
   run(values: Values, terminal: Terminal): Promise<number>;
 };

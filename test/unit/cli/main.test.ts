@@ -26,9 +26,17 @@ async function typed(...words: string[]) {
       return values.one('far') === 'bug' ? Promise.reject(new TypeError('ours')) : Promise.resolve(7);
     },
   };
+  const dog: Verb = {
+    name: 'dog',
+    summary: 'barks',
+    text: ['A dog.'],
+    options: [],
+    verbs: [{ ...verb, words: ['PLACE'], run: (values) => Promise.resolve(values.word('PLACE') === 'park' ? 8 : 9) }],
+    run: () => Promise.reject(new Error('never by itself')),
+  };
   const process = Object.assign(new EventEmitter(), { exit: () => undefined });
   const terminal: Terminal = { stdout, stderr, process, journal: () => openJournal({ stream: { write: () => undefined } }) };
-  const code = await main(words, terminal, [verb]);
+  const code = await main(words, terminal, [verb, dog]);
   return { code, out: stdout.text.join(''), err: stderr.text.join(''), ran };
 }
 
@@ -66,6 +74,28 @@ describe('postern', () => {
       err: expect.stringContaining('did you mean --far?'),
       ran: [],
     });
+  });
+
+  it('a verb can have verbs below it, with words of their own', async () => {
+    expect(await typed('dog', 'walk', 'park')).toMatchObject({ code: 8, err: '' });
+    expect(await typed('dog', 'walk')).toMatchObject({
+      code: 2,
+      err: 'postern dog walk: PLACE is missing\nSee `postern help dog walk`.\n',
+    });
+    expect(await typed('dog', 'wakl', 'park')).toMatchObject({
+      code: 2,
+      err: "postern dog: there is no 'wakl'; did you mean 'walk'?\nSee `postern help dog`.\n",
+    });
+    expect(await typed('help', 'dgo')).toMatchObject({ code: 2, err: expect.stringContaining("did you mean 'dog'?") });
+    expect(await typed('dog')).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringMatching(/postern dog VERB[\s\S]*walk +goes/),
+    });
+    expect(await typed('dog', '--help')).toMatchObject({ code: 0, err: '', out: expect.stringContaining('postern dog VERB') });
+    const one = await typed('help', 'dog', 'walk');
+    expect(one).toMatchObject({ code: 0, out: expect.stringContaining('Usage: postern dog walk PLACE [--far KM]') });
+    expect((await typed('dog', 'walk', '-h')).out).toBe(one.out);
   });
 
   it('what the machine refuses is said with what to do: 3', async () => {

@@ -51,6 +51,23 @@ describe('the command line', () => {
     expect(values('--config=-odd').one('config')).toBe('-odd');
   });
 
+  it('words of its own are named by their places', () => {
+    const read = (...words: string[]) => readOptions(words, [{ name: 'far', value: 'KM', help: '' }], ['UID', 'TAG', '[MORE]']);
+    const given = read('U1', '--far', '3', 'a tag');
+    if (given.kind !== 'values') throw new Error(given.kind);
+    const { values } = given;
+    expect([values.word('UID'), values.word('TAG'), values.word('MORE'), values.word('NONE'), values.one('far')]).toEqual([
+      'U1',
+      'a tag',
+      undefined,
+      undefined,
+      '3',
+    ]);
+    expect(read('U1', 'b', 'c')).toMatchObject({ kind: 'values' });
+    expect(read('U1')).toEqual({ kind: 'refused', why: 'TAG is missing' });
+    expect(read('a', 'b', 'c', 'd')).toEqual({ kind: 'refused', why: "'d' is one word too many" });
+  });
+
   it.each([['--help'], ['-h']])('%s wins over what is missing', (flag) => expect(why(flag)).toBe('help'));
 
   it.each([
