@@ -6,7 +6,7 @@ import { randomOctets } from '../crypto/index.ts';
 import type { Config, Profile } from './config/index.ts';
 import { answers } from './daemon/answers.ts';
 import { Pump } from './daemon/pump.ts';
-import { openRecords } from './daemon/records.ts';
+import { openRecords, type Records } from './daemon/records.ts';
 import { type Clocks, Engine } from './ike/index.ts';
 import { DebugStream, type Journal } from './log/index.ts';
 import { trafficOff } from './log/phrases/index.ts';
@@ -47,19 +47,19 @@ const LOOK = 20;
  */
 export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const { journal, config } = o;
-  const records = await openRecords(o, journal);
   const engine = new Engine({
     config,
     entropy: { octets: randomOctets, keyPair: (group) => group.generate() },
     clocks: clocks(),
     debug: false,
-    exportKeys: records.keysWanted,
+    exportKeys: o.captureKeys !== undefined,
   });
   const debug = new DebugStream((listening) => {
     engine.debug = listening;
   });
   const children = { installed: 0, opened: 0, removed: 0 };
   let udp: UdpPort | undefined;
+  let records: Records | undefined;
   const pump = new Pump(engine, {
     clocks,
     after: (ms, run) => {
@@ -67,7 +67,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       return () => clearTimeout(timer);
     },
     send: (from, to, octets) => {
-      records.packet(from, to, octets);
+      records?.packet(from, to, octets);
       udp?.send(from, to, octets);
     },
     ask: answers(() => clocks().unix),
@@ -78,9 +78,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     },
     tell: (event) => journal.event(event),
     say: (scope, line) => debug.say(scope, line),
-    keys: (table) => records.keys(table),
+    keys: (table) => records?.keys(table),
   });
   const arrived = (d: Datagram) => {
+    if (records === undefined) return; // we are not there yet; who means it says it again
     records.packet(d.from, d.to, d.octets);
     pump.datagram(d);
   };
@@ -91,12 +92,14 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       onChange: ({ kind, address, why }) =>
         journal.note(kind === 'refused' ? 'error' : 'info', `local address ${kind}`, { address, why }),
     });
+    // Not before the ports are ours: an old capture is replaced, and not for a start that comes to nothing.
+    records = await openRecords(o, journal);
   } catch (error) {
     pump.stop();
-    await records.close();
+    await udp?.close();
     throw error;
   }
-  const port = udp;
+  const [port, files] = [udp, records];
   journal.note(
     'warn',
     'traffic off: there is no data plane; clients authenticate, get an address and child SAs, and no packet is carried',
@@ -112,7 +115,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       for (let waited = 0; waited < GOODBYE && engine.deleting > 0; waited += LOOK) await sleep(LOOK);
       pump.stop();
       await port.close();
-      await records.close();
+      await files.close();
     },
     counters: () => ({
       ...engine.counters(),

@@ -9,8 +9,6 @@ import { type Capture, type Endpoint, type KeyTable, openCapture, openKeyTable }
 export type RecordOptions = { readonly capture: string | undefined; readonly captureKeys: string | undefined };
 
 export type Records = {
-  /** True when the engine shall give keys out. */
-  readonly keysWanted: boolean;
   packet(from: Endpoint, to: Endpoint, octets: Uint8Array): void;
   keys(table: IkeKeyTable): void;
   close(): Promise<void>;
@@ -47,7 +45,6 @@ export async function openRecords(o: RecordOptions, journal: Journal, unixMs: ()
     journal.note('error', text, fields);
   };
   return {
-    keysWanted: table !== undefined,
     packet(from, to, octets) {
       if (capture === undefined) return;
       capture.packet(from, to, octets, unixMs());

@@ -1,5 +1,5 @@
 import { createSocket } from 'node:dgram';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -103,9 +103,26 @@ describe('the daemon', () => {
     const [{ port } = { port: 0 }] = daemon.listening;
     const journal = openJournal({ stream: { write: () => undefined } });
     const options = { config, listen: ['127.0.0.1'], nattPort: 0, captureKeys: undefined, capture: undefined, journal };
-    await expect(startDaemon({ ...options, ikePort: port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    const earlier = join(dir, 'earlier.pcap');
+    await writeFile(earlier, 'of an earlier run');
+    const taken = startDaemon({ ...options, ikePort: port, capture: earlier, captureKeys: join(dir, 'none') });
+    await expect(taken).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    expect(await readFile(earlier, 'utf8')).toBe('of an earlier run');
+    expect(await readdir(dir)).not.toContain('none');
     await daemon.stop();
     const again = await startDaemon({ ...options, ikePort: port });
+    expect(again.listening.some((l) => l.port === port)).toBe(true);
+    await again.stop();
+  });
+
+  it('whose capture cannot be made gives the ports back', async () => {
+    const { daemon } = await start();
+    const [{ port } = { port: 0 }] = daemon.listening;
+    await daemon.stop();
+    const journal = openJournal({ stream: { write: () => undefined } });
+    const options = { config, listen: ['127.0.0.1'], ikePort: port, nattPort: 0, captureKeys: undefined, journal };
+    await expect(startDaemon({ ...options, capture: join(dir, 'no', 'a.pcap') })).rejects.toMatchObject({ code: 'ENOENT' });
+    const again = await startDaemon({ ...options, capture: undefined });
     expect(again.listening.some((l) => l.port === port)).toBe(true);
     await again.stop();
   });
