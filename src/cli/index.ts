@@ -1,10 +1,10 @@
 /** The one command a user types: `postern VERB [options]`. */
+import { nearest } from '../config/index.ts';
 import { EnvironmentRefused } from '../net/index.ts';
 import { check } from './check.ts';
 import { EXIT, say, type Terminal } from './exit.ts';
 import { helpOf, overview } from './help.ts';
 import { lab } from './lab.ts';
-import { nearest } from './nearest.ts';
 import { readOptions } from './options.ts';
 import { run } from './run.ts';
 import type { Verb } from './verb.ts';

@@ -1,6 +1,6 @@
 /** The command line of one verb, read against its table: unknown flags are refused with what was probably meant. */
 import { parseArgs } from 'node:util';
-import { nearest } from './nearest.ts';
+import { nearest } from '../config/index.ts';
 
 export type Option = {
   readonly name: string;

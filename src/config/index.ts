@@ -8,6 +8,7 @@ import { parseTree } from './syntax.ts';
 import { unwrapVdoms } from './vdom.ts';
 
 export type * from './model.ts';
+export { nearest } from './nearest.ts';
 export { reference } from './reference.ts';
 export { renderFinding, renderFindings } from './render.ts';
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { nearest } from '../../../src/cli/nearest.ts';
 import { type Option, portOf, readOptions } from '../../../src/cli/options.ts';
 
 const table: readonly Option[] = [
@@ -79,15 +78,4 @@ describe('the command line', () => {
 
   it('a port that was not given is nobody’s', () =>
     expect(portOf(values('--config', 'a'), 'ike-port')).toEqual({ port: undefined }));
-});
-
-describe('what was probably meant', () => {
-  it.each([
-    ['rnu', 'run'],
-    ['chek', 'check'],
-    ['LAB', 'lab'],
-    ['captrue-keys', 'capture-keys'],
-    ['x', undefined],
-    ['listening', undefined],
-  ])('%s: %s', (word, meant) => expect(nearest(word, ['run', 'check', 'lab', 'capture', 'capture-keys', 'listen'])).toBe(meant));
 });

@@ -18,6 +18,14 @@ describe('did you mean', () => {
   ])('%s → %s', (typed, meant) => {
     expect(nearest(typed, words)).toBe(meant);
   });
+  it.each([
+    ['rnu', 'run'],
+    ['chek', 'check'],
+    ['LAB', 'lab'],
+    ['captrue-keys', 'capture-keys'],
+  ])('serves the command line as well: %s → %s', (typed, meant) =>
+    expect(nearest(typed, ['run', 'check', 'lab', 'capture', 'capture-keys', 'listen'])).toBe(meant),
+  );
   it('says nothing when nothing is near', () => {
     expect(nearest('interface', words)).toBeUndefined();
     expect(nearest('x', words)).toBeUndefined();
