@@ -72,8 +72,7 @@ export function openJournal(
       const left = bucket?.left ?? 0;
       if (bucket !== undefined) bucket.left = 0;
       count.lines += 1;
-      const why = 'why' in event ? `: ${event.why}` : '';
-      log[levelOf(event)]({ event: kind, ...printable(fields), ...(left === 0 ? {} : { leftOut: left }) }, `${kind}${why}`);
+      log[levelOf(event)]({ event: kind, ...printable(fields), ...(left === 0 ? {} : { leftOut: left }) }, kind);
     },
     note(level, message, fields = {}) {
       count.lines += 1;

@@ -26,7 +26,7 @@ describe('the journal', () => {
         seconds: 12,
         ...subject,
         user: 'alice',
-        msg: 'closed: no answer',
+        msg: 'closed',
       },
     ]);
   });
