@@ -5,7 +5,7 @@ import { randomFillSync } from 'node:crypto';
 import { nodeCipher } from './aead.ts';
 import type { Cipher, CryptoBackend, Group, Prf } from './backend.ts';
 import { nodeGroup } from './dh.ts';
-import { nodePrf, nodeSha1 } from './prf.ts';
+import { nodePrf, nodeSha1, nodeSha256 } from './prf.ts';
 
 export type { Cipher, CryptoBackend, Group, KeyPair, Opener, Prf, Sealer } from './backend.ts';
 export { type CertificateOrder, type Issued, issueCertificate, type KeyType } from './issue.ts';
@@ -55,6 +55,9 @@ export function group(id: number): Group | undefined {
 
 /** SHA-1 over the parts in order: NAT detection (§2.23), CERTREQ (§3.7). */
 export const sha1 = nodeSha1;
+
+/** SHA-256: fingerprints. */
+export const sha256 = nodeSha256;
 
 /** `n` octets from the system's generator, drawn in pages: 0.2 µs instead of 2.5 µs for a nonce. */
 export function randomOctets(n: number): Uint8Array {

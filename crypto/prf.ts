@@ -17,6 +17,11 @@ export function nodeSha1(...parts: readonly Uint8Array[]): Uint8Array {
   return plain(hash('sha1', join(parts), 'buffer'));
 }
 
+/** SHA-256: fingerprints. */
+export function nodeSha256(octets: Uint8Array): Uint8Array {
+  return plain(hash('sha256', octets, 'buffer'));
+}
+
 function make({ id, name, hash: digest, keyOctets }: PrfSpec): Prf {
   const prf: Prf = {
     id,

@@ -5,9 +5,11 @@
 import { randomOctets } from '../crypto/index.ts';
 import type { Config, Profile } from './config/index.ts';
 import { answers } from './daemon/answers.ts';
+import { openPosture } from './daemon/posture.ts';
 import { Pump } from './daemon/pump.ts';
 import { openRecords, type Records } from './daemon/records.ts';
-import { type Clocks, Engine } from './ike/index.ts';
+import type { Connector } from './ems/index.ts';
+import { type Clocks, Engine, type GatewayView } from './ike/index.ts';
 import { DebugStream, type Journal } from './log/index.ts';
 import { trafficOff } from './log/phrases/index.ts';
 import { type Datagram, type Listener, openUdp, type UdpPort } from './net/index.ts';
@@ -24,6 +26,8 @@ export type DaemonOptions = {
   /** A pcap file for every datagram, and the directory of Wireshark's key table: only when asked for by name. */
   readonly capture: string | undefined;
   readonly captureKeys: string | undefined;
+  /** The private directory that is ours: what EMS said and whom it knows us as is kept there. Without it nothing is. */
+  readonly state?: string | undefined;
   readonly journal: Journal;
 };
 
@@ -31,6 +35,9 @@ export type Daemon = {
   readonly listening: readonly Listener[];
   /** Subscribe here for the ike debug stream. */
   readonly debug: DebugStream;
+  readonly connectors: readonly Connector[];
+  /** All SAs as they are now, for whoever shows them. */
+  gateways(): readonly GatewayView[];
   /** Sends Deletes, waits for their acknowledgement (2 s at most), closes everything. Never throws. */
   stop(): Promise<void>;
   counters(): Readonly<Record<string, number>>;
@@ -57,10 +64,18 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const debug = new DebugStream((listening) => {
     engine.debug = listening;
   });
-  const children = { installed: 0, opened: 0, removed: 0 };
+  const children = { installed: 0, opened: 0, quarantined: 0, removed: 0 };
   let udp: UdpPort | undefined;
   let records: Records | undefined;
-  const pump = new Pump(engine, {
+  let pump: Pump | undefined;
+  const posture = await openPosture({
+    config,
+    state: o.state,
+    journal,
+    unix: () => clocks().unix,
+    onChanged: (uids) => pump?.command({ do: 'posture-changed', uids }),
+  });
+  const running = new Pump(engine, {
     clocks,
     after: (ms, run) => {
       const timer = setTimeout(run, ms);
@@ -70,20 +85,27 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       records?.packet(from, to, octets);
       udp?.send(from, to, octets);
     },
-    ask: answers(() => clocks().unix),
+    ask: answers(
+      (question) => posture.resolve(question),
+      () => clocks().unix,
+    ),
     child: (output) => {
       // No data plane yet: what would be installed is counted and said, its keys are forgotten here.
       children[COUNTED[output.do]] += 1;
       if (output.do === 'install' && debug.listening) debug.say({ kind: 'gateway', name: output.child.gateway }, trafficOff());
     },
-    tell: (event) => journal.event(event),
+    tell: (event) => {
+      journal.event(event);
+      posture.event(event);
+    },
     say: (scope, line) => debug.say(scope, line),
     keys: (table) => records?.keys(table),
   });
+  pump = running;
   const arrived = (d: Datagram) => {
     if (records === undefined) return; // we are not there yet; who means it says it again
     records.packet(d.from, d.to, d.octets);
-    pump.datagram(d);
+    running.datagram(d);
   };
   try {
     udp = await openUdp({
@@ -95,8 +117,9 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     // Not before the ports are ours: an old capture is replaced, and not for a start that comes to nothing.
     records = await openRecords(o, journal);
   } catch (error) {
-    pump.stop();
+    running.stop();
     await udp?.close();
+    await posture.stop();
     throw error;
   }
   const [port, files] = [udp, records];
@@ -110,16 +133,19 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       return port.listening;
     },
     debug,
+    connectors: posture.connectors,
+    gateways: () => engine.snapshot(),
     async stop() {
-      pump.command({ do: 'shutdown' });
+      running.command({ do: 'shutdown' });
       for (let waited = 0; waited < GOODBYE && engine.deleting > 0; waited += LOOK) await sleep(LOOK);
-      pump.stop();
+      running.stop();
       await port.close();
+      await posture.stop();
       await files.close();
     },
     counters: () => ({
       ...engine.counters(),
-      faults: pump.faults,
+      faults: running.faults,
       ...children,
       ...flat(port),
       journalThinned: journal.counters.thinned,
@@ -128,7 +154,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   };
 }
 
-const COUNTED = { install: 'installed', open: 'opened', remove: 'removed' } as const;
+const COUNTED = { install: 'installed', open: 'opened', quarantine: 'quarantined', remove: 'removed' } as const;
 const clocks = (): Clocks => ({ now: performance.now(), unix: Math.floor(Date.now() / 1000) });
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -4,16 +4,16 @@ import { buildCertificates } from './buildCertificates.ts';
 import { buildPolicies, checkFirewall, policyGroups } from './buildFirewall.ts';
 import { type Built, checkOverlaps } from './buildModeCfg.ts';
 import { phase2sByPhase1 } from './buildPhase2.ts';
+import { buildFctems, buildPosture, checkPosture } from './buildPosture.ts';
 import { buildProfile, leftOut } from './buildProfile.ts';
 import { buildUsers } from './buildUsers.ts';
 import type { Context } from './context.ts';
 import type { Findings } from './findings.ts';
 import { entriesOf, type Store, singleOf } from './interpret.ts';
-import type { Config, Fctems, Settings } from './model.ts';
-import { posternSettings } from './schema.ts';
+import type { Config, Settings } from './model.ts';
 import { phase1 } from './schemaPhase1.ts';
+import { posternSettings } from './schemaPostern.ts';
 import { systemGlobal, systemSettings } from './schemaSystem.ts';
-import { fctems } from './schemaUser.ts';
 import { tellStatuses } from './statuses.ts';
 import { type Entry, get } from './table.ts';
 
@@ -23,10 +23,12 @@ export const VERSION = 'Postern v0.1.0';
 export function buildConfig(store: Store, findings: Findings): Config {
   const settings = settingsOf(store);
   const policies = buildPolicies(store);
+  const certificates = buildCertificates(store, findings);
+  const servers = buildFctems(store, certificates, findings);
   const context: Context = {
     store,
     findings,
-    certificates: buildCertificates(store, findings),
+    certificates,
     users: buildUsers(store, findings),
     policyGroups: policyGroups(policies),
     eap: { methods: settings.eapMethods, gtcWithPsk: settings.eapGtcWithPsk },
@@ -35,6 +37,12 @@ export function buildConfig(store: Store, findings: Findings): Config {
   const { built, out } = buildProfiles(context);
   checkOverlaps(built, context);
   checkFirewall(store, findings);
+  checkPosture(
+    built.map(({ profile }) => profile),
+    servers,
+    store,
+    findings,
+  );
   tellStatuses(store, findings, out);
   return {
     profiles: built.map(({ profile }) => profile),
@@ -42,7 +50,8 @@ export function buildConfig(store: Store, findings: Findings): Config {
     system: systemOf(store),
     settings,
     policies,
-    fctems: entriesOf(store, fctems).map(fctemsOf),
+    fctems: servers,
+    posture: buildPosture(store, findings),
   };
 }
 
@@ -87,14 +96,3 @@ function systemOf(store: Store): Config['system'] {
     nattPort: get(own, 'natt-port') || get(settings, 'ike-natt-port'),
   };
 }
-
-const fctemsOf = (entry: Entry<(typeof fctems)['words']>): Fctems => ({
-  key: entry.key.text,
-  name: get(entry, 'name') === '' ? entry.key.text : get(entry, 'name'),
-  enabled: get(entry, 'status'),
-  server: get(entry, 'server'),
-  port: get(entry, 'https-port'),
-  serialNumber: get(entry, 'serial-number'),
-  tenantId: get(entry, 'tenant-id'),
-  line: entry.key.line,
-});

@@ -4,10 +4,12 @@ import { isZero, rangeOf } from './address.ts';
 import { buildAuth } from './buildAuth.ts';
 import { buildModeCfg } from './buildModeCfg.ts';
 import { buildPhase2, servedGroups, servedProposals } from './buildPhase2.ts';
+import { ztnaMatch } from './buildPosture.ts';
 import type { Context, Phase1Entry } from './context.ts';
-import { entryAt } from './interpret.ts';
+import { entryAt, singleOf } from './interpret.ts';
 import type { AddressMatch, GatewayMatch, Phase2, Profile } from './model.ts';
 import type { phase2 } from './schemaPhase2.ts';
+import { posternPosture } from './schemaPostern.ts';
 import { interfaceIpv6, secondaryIp, systemInterface } from './schemaSystem.ts';
 import { shown } from './setting.ts';
 import { tellEncrypted } from './statuses.ts';
@@ -175,12 +177,7 @@ function matchOf(entry: Phase1Entry, context: Context): GatewayMatch {
           place,
           `${quoted(entry)} asks for posture tags and names none: set remote-gw-ztna-tags "EMS1_ZTNA_name"`,
         );
-      findings.warn(
-        'later',
-        place,
-        `remote-gw-match ztna of ${quoted(entry)}: the EMS connectors are not served yet, so every client is refused`,
-      );
-      return { kind: 'ztna', tags, emsSnCheck: get(entry, 'ems-sn-check') };
+      return ztnaMatch(entry, context);
   }
 }
 
@@ -216,7 +213,14 @@ function rangeMatch(
   return { kind: 'ranges', ranges: [range] };
 }
 
-function geography(country: string, place: ReturnType<typeof placeOf>, entry: Phase1Entry, { findings }: Context): AddressMatch {
-  findings.warn('later', place, `matching by country in ${quoted(entry)} is not served yet, so every client is refused`);
+function geography(country: string, place: ReturnType<typeof placeOf>, entry: Phase1Entry, context: Context): AddressMatch {
+  const database = get(singleOf(context.store, posternPosture), 'geoip-database');
+  if (database === '')
+    context.findings.warn(
+      'missing',
+      place,
+      `${quoted(entry)} matches by country, and nothing tells countries: every client is refused`,
+      'config postern posture, set geoip-database FILE.mmdb',
+    );
   return { kind: 'geography', country };
 }

@@ -3,7 +3,7 @@
  * Names follow FortiOS' keywords where there is one. `loadConfig` alone makes these.
  */
 import type { Certificate, EspProposal, IkeProposal, PrivateKey, Secret } from '../../crypto/index.ts';
-import type { PostureTag } from '../posture/index.ts';
+import type { GateRule } from '../posture/index.ts';
 
 /** Addresses of one family, both ends included, start ≤ end. */
 export type Range = { readonly start: Uint8Array; readonly end: Uint8Array };
@@ -61,9 +61,28 @@ export type AddressMatch =
   | { readonly kind: 'ranges'; readonly ranges: readonly Range[] }
   | { readonly kind: 'geography'; readonly country: string };
 /** `remote-gw-match`. */
-export type GatewayMatch =
-  | AddressMatch
-  | { readonly kind: 'ztna'; readonly tags: readonly PostureTag[]; readonly emsSnCheck: boolean };
+export type GatewayMatch = AddressMatch | { readonly kind: 'ztna'; readonly rule: GateRule; readonly lost: LostAction };
+
+/** What becomes of a tunnel whose posture is lost. `to`: inner destinations that remain. */
+export type LostAction = { readonly do: 'delete' | 'log' } | { readonly do: 'quarantine'; readonly to: readonly Range[] };
+
+/** `config postern posture`: ours. */
+export type PostureSettings = {
+  /** ms that a look-up at EMS may take before EMS counts as slow. */
+  readonly lookupWait: number;
+  /** Seconds that an announced token may take. */
+  readonly probation: number;
+  /** Recognise ZTNA_TAG by its looks. */
+  readonly learn: boolean;
+  /** Numbers of private notifies; undefined: not pinned, not sent. */
+  readonly ztnaTagNotify: number | undefined;
+  readonly successNotify: number | undefined;
+  readonly failureNotify: number | undefined;
+  /** Path of an MMDB file. */
+  readonly geoip: string | undefined;
+  /** CN of our own client certificate. */
+  readonly serialNumber: string | undefined;
+};
 
 /** `vpn ipsec phase1-interface` of type dynamic with ike-version 2. */
 export type Profile = {
@@ -194,12 +213,28 @@ export type Policy = {
 /** `endpoint-control fctems`. */
 export type Fctems = {
   readonly key: string;
+  /** The n of `EMSn_ZTNA_name`. */
+  readonly number: number;
   readonly name: string;
   readonly enabled: boolean;
   readonly server: string;
   readonly port: number;
   readonly serialNumber: string;
   readonly tenantId: string;
+  readonly sourceIp: string | undefined;
+  /** EMS Cloud: in the place of our client certificate. */
+  readonly accessKey: Secret | undefined;
+  readonly pullTags: boolean;
+  /** Seconds. */
+  readonly callTimeout: number;
+  /** Seconds after which its word is stale. */
+  readonly outOfSync: number;
+  readonly websocket: boolean;
+  readonly verifyingCa: readonly Certificate[];
+  readonly driver: 'native' | 'fortios';
+  /** PEM or JWK texts. */
+  readonly tokenKeys: readonly string[];
+  readonly clientCertificate: LocalCertificate | undefined;
   readonly line: number;
 };
 
@@ -216,6 +251,7 @@ export type Config = {
   readonly settings: Settings;
   readonly policies: readonly Policy[];
   readonly fctems: readonly Fctems[];
+  readonly posture: PostureSettings;
 };
 
 /** Something to say about the text; `word` is never a secret. */

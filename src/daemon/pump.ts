@@ -9,7 +9,7 @@ import type { Event, Phrase, Scope } from '../log/index.ts';
 /** What the pump needs of the engine; tests give a small one of their own. */
 export type PumpedEngine = Pick<Engine, 'datagram' | 'answer' | 'command' | 'tick' | 'deadline' | 'take'>;
 type Keys = Extract<Output, { do: 'keys' }>['table'];
-type Child = Extract<Output, { do: 'install' | 'open' | 'remove' }>;
+type Child = Extract<Output, { do: 'install' | 'open' | 'quarantine' | 'remove' }>;
 type Incoming = Parameters<Engine['datagram']>[0];
 type Command = Parameters<Engine['command']>[0];
 
@@ -118,6 +118,7 @@ export class Pump {
         break;
       case 'install':
       case 'open':
+      case 'quarantine':
       case 'remove':
         world.child(output);
         break;

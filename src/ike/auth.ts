@@ -20,7 +20,7 @@ import {
 } from '../../crypto/index.ts';
 import type { LocalCertificate, PeerRule, Profile, Users } from '../config/index.ts';
 import { AuthMethod, concat, describeIdentity, equal, hex, type Payload } from '../wire/index.ts';
-import type { Authenticated, Basis, FirstRequest, Identity, Opening } from './sa.ts';
+import type { Authenticated, Basis, FirstRequest, Identity, Opening, Told } from './sa.ts';
 
 const KEY_PAD = new Uint8Array([...'Key Pad for IKEv2'].map((c) => c.charCodeAt(0))); // 17 ASCII octets, no NUL (§2.15)
 /** What our SIGNATURE_HASH_ALGORITHMS says we verify: SHA2-256, -384, -512 and Identity (RFC 7427 §4, RFC 8420 §2). */
@@ -166,6 +166,9 @@ export function identityFor(profile: Profile, asked: Identity | undefined, local
   return { idType: local.length === 4 ? 1 : 5, data: local }; // ID_IPV4_ADDR, ID_IPV6_ADDR
 }
 
+/** Capital digits without the octet that only keeps the number positive: as EMS and tokens write it. */
+const serialText = (serial: string): string => serial.toUpperCase().replace(/^00(?=..)/, '');
+
 type Proven = { readonly user?: string; readonly group?: string; readonly certificate?: Certificate };
 
 /**
@@ -177,15 +180,18 @@ type Proven = { readonly user?: string; readonly group?: string; readonly certif
  */
 export function authenticated(
   method: Authenticated['method'],
-  { profile, first }: { readonly profile: Profile; readonly first: FirstRequest },
+  { profile, first, told }: { readonly profile: Profile; readonly first: FirstRequest; readonly told: Told },
   { user, group, certificate }: Proven,
 ): Authenticated {
-  const { IDi, claims } = first;
+  const { IDi } = first;
   const text = describeIdentity(IDi.idType, IDi.data).text;
-  const subject = certificate?.subject;
+  const shown =
+    certificate === undefined
+      ? undefined
+      : { subject: certificate.subject, cn: certificate.cn ?? '', serial: serialText(certificate.serial) };
   // The cast is the maker's. The key comes last: reading the claims takes the proof.
-  const proof = { method, idType: IDi.idType, idText: text, user, group, certificate: subject, key: '' } as Authenticated;
-  const uid = user === undefined ? undefined : claims?.given(proof).uid;
+  const proof = { method, idType: IDi.idType, idText: text, user, group, certificate: shown, key: '' } as Authenticated;
+  const uid = user === undefined ? undefined : told.claims?.given(proof).uid;
   const who = uid === undefined ? `${IDi.idType} ${hex(IDi.data)}` : `uid ${uid}`;
   const parts = [profile.name, method, user ?? '', who, certificate === undefined ? '' : hex(sha1(certificate.der))];
   return { ...proof, key: hex(sha1(new TextEncoder().encode(parts.join('\0')))) };

@@ -13,7 +13,6 @@ import {
   exchangeName,
   Malformed,
   type Message,
-  notify,
   type Payload,
 } from '../wire/index.ts';
 import { AdmissionControl, Cookies } from './cookie.ts';
@@ -29,7 +28,7 @@ import { Life, roomOf } from './life.ts';
 import { Outbox, type Output, type Ticket } from './outbox.ts';
 import { unreachable } from './profiles.ts';
 import { payloadsOf, protect, unprotect } from './protect.ts';
-import { refusals } from './refusal.ts';
+import { refusalPayloads, refusals } from './refusal.ts';
 import type { Endpoint, IkeSa, Path } from './sa.ts';
 import { Slab } from './slab.ts';
 import { type Slot, theirSpi } from './slot.ts';
@@ -45,11 +44,21 @@ export type Command =
   /** Tell every peer that its SA is over; half-open ones are forgotten. */
   | { readonly do: 'shutdown' }
   /** End one SA, by its instance name. */
-  | { readonly do: 'delete'; readonly name: string; readonly why: string };
+  | { readonly do: 'delete'; readonly name: string; readonly why: string }
+  /** What the gate goes by has changed for these devices, or for anybody: it is asked again. */
+  | { readonly do: 'posture-changed'; readonly uids: 'all' | readonly string[] };
 
 /** What is taken for the answer of somebody outside who did not answer in time. */
 const TOO_SLOW = {
-  posture: { about: 'posture', evidence: { ems: { kind: 'silent', why: 'no answer in time' }, token: { kind: 'none' } } },
+  posture: {
+    about: 'posture',
+    evidence: {
+      device: { by: 'nothing', why: 'nobody answered in time' },
+      home: undefined,
+      reports: [],
+      token: { kind: 'none' },
+    },
+  },
   certificate: { about: 'certificate', verdict: { ok: false, why: 'path validation did not end in time' } },
 } as const satisfies { readonly [A in Answer['about']]: Answer };
 
@@ -58,13 +67,19 @@ export class Engine {
   readonly #life: Life;
   readonly #counters = new Counters();
   readonly #door: FrontDoor;
-  #lastTicket = 0;
 
   /**
    * @param o.exportKeys gives `keys` outputs for Wireshark: a capability of the operator's explicit flag alone
    * @param o.debug builds `say` outputs; without it no debug line costs anything
    */
-  constructor(o: { config: Config; entropy: Entropy; clocks: Clocks; debug?: boolean; exportKeys?: boolean }) {
+  constructor(o: {
+    config: Config;
+    entropy: Entropy;
+    clocks: Clocks;
+    debug?: boolean;
+    exportKeys?: boolean;
+    country?: (address: string) => string | undefined;
+  }) {
     const { settings, profiles } = o.config;
     const random = (n: number) => o.entropy.octets(n);
     this.#world = {
@@ -84,6 +99,8 @@ export class Engine {
       debug: o.debug === true,
       lastId: 0,
       lastChild: 0,
+      lastTicket: 0,
+      country: o.country ?? (() => undefined),
     };
     this.#life = new Life(this.#world);
     this.#door = new FrontDoor(this.#world, this.#life, this.#counters);
@@ -130,6 +147,7 @@ export class Engine {
       if (sa.at === 'at-certificate' && answer.about === 'certificate')
         this.#commit(slot, afterCertificate(sa, answer.verdict, env), env);
       else if (sa.at === 'at-gate' && answer.about === 'posture') this.#commit(slot, afterGate(sa, answer.evidence, env), env);
+      else if (sa.at === 'established' && answer.about === 'posture') this.#life.standings.answered(slot, sa, answer.evidence);
     });
   }
 
@@ -144,6 +162,8 @@ export class Engine {
           else this.#life.close(slot, 'shutdown', 'the gateway shuts down', false);
         }
         return;
+      case 'posture-changed':
+        return this.#life.standings.changed(command.uids);
       case 'delete': {
         const slot = this.#world.table.named(command.name);
         if (slot?.sa.at === 'established')
@@ -292,7 +312,7 @@ export class Engine {
     if (sa.at === 'closed' || (was.remote.address === path.remote.address && was.local.address === path.local.address))
       return undefined;
     const profiles = sa.at === 'half-open' ? sa.candidates : [sa.profile];
-    const whys = profiles.map((profile) => unreachable(profile, path));
+    const whys = profiles.map((profile) => unreachable(profile, path, this.#world.country));
     return whys.includes(undefined) ? undefined : whys[0];
   }
 
@@ -326,10 +346,11 @@ export class Engine {
           this.#life.succeed(slot, step.successor);
           this.#life.retire(slot);
         }
+        if (step.review) this.#life.standings.ask(slot, 'token');
         return;
       case 'ask': {
-        this.#lastTicket += 1;
-        slot.ticket = this.#lastTicket;
+        this.#world.lastTicket += 1;
+        slot.ticket = this.#world.lastTicket;
         this.#world.tickets.set(slot.ticket, slot);
         env.settle(step.to);
         this.#life.put(slot, step.to);
@@ -355,12 +376,7 @@ export class Engine {
       remember(slot.window, []);
     } else {
       env.say('sa', phrases.refusing, name ?? 'no notify', why);
-      this.#respond(
-        slot,
-        name === undefined
-          ? []
-          : [name === 'UNSUPPORTED_CRITICAL_PAYLOAD' ? notify(name, data ?? 0) : notify(name as 'INVALID_SYNTAX')],
-      );
+      this.#respond(slot, refusalPayloads(reason, data, this.#world.config.posture.failureNotify));
     }
     if (!established || endsEstablished) this.#life.close(slot, reason, why, true);
     else this.#life.schedule(slot);

@@ -3,8 +3,10 @@ import type { Group, KeyPair } from '../../crypto/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Event, Reason, Subject } from '../log/events.ts';
 import type { Phrase, Scope } from '../log/phrases/index.ts';
+import type { Rival } from '../posture/index.ts';
 import { addressText, type IkeSpi, ikeSpi, NO_SPI, printable } from '../wire/index.ts';
 import type { Env, SaEvent, Where } from './exchange.ts';
+import { personOf } from './gate.ts';
 import { type Ends, type KeyRing, rekeyedKeys } from './keys.ts';
 import type { Lease } from './leases.ts';
 import type { Life } from './life.ts';
@@ -47,7 +49,7 @@ export class SlotEnv implements Env {
   }
   get busy(): Env['busy'] {
     const under = this.#slot.own?.current?.pending.request.do;
-    return under === 'dpd' ? undefined : under;
+    return under === 'dpd' || under === 'notify' ? undefined : under;
   }
 
   say<A extends readonly unknown[]>(where: Where, phrase: (...args: A) => Phrase, ...args: A): void {
@@ -55,6 +57,9 @@ export class SlotEnv implements Env {
     this.#world.out.push({ do: 'say', scope: this.#scope(where), line: phrase(...args) });
   }
 
+  country(address: string): string | undefined {
+    return this.#world.country(address);
+  }
   random(n: number): Uint8Array {
     return this.#world.entropy.octets(n);
   }
@@ -113,6 +118,14 @@ export class SlotEnv implements Env {
     return `${profile}_${index}`;
   }
 
+  rival(uid: string, person: string): Rival | undefined {
+    for (const slot of this.#world.table.byUid(uid)) {
+      if (slot === this.#slot || slot.sa.at !== 'established') continue;
+      const other = personOf(slot.sa.proof);
+      if (other !== person) return { user: other };
+    }
+    return undefined;
+  }
   others(key: string): readonly Established[] {
     return this.#world.table
       .byKey(key)
@@ -179,8 +192,8 @@ const endpoint = ({ address, port }: Path['local']): string =>
 export function subjectOf({ sa, path }: Slot, gateway: string): Subject {
   const base = { gateway, sa: sa.basis.id, remote: endpoint(path.remote), local: endpoint(path.local) };
   if (sa.at === 'at-gate') {
-    const { proof, first } = sa;
-    const uid = first.claims?.given(proof).uid;
+    const { proof, client } = sa;
+    const uid = client?.uid;
     const user = proof.user === undefined ? {} : { user: proof.user };
     return { ...base, peerId: proof.idText, ...user, ...(uid === undefined ? {} : { fctUid: uid }) };
   }

@@ -11,7 +11,10 @@ import { type Env, refuse, type Step } from './exchange.ts';
 import type { Lease } from './leases.ts';
 import { answerConfig, type Note, noteRequest } from './modecfg.ts';
 import { sayConfig, selectorText } from './narrate.ts';
-import type { ChildSa, Device, Established, SaAt, Standing } from './sa.ts';
+import { leaseOf } from './review.ts';
+import type { ChildSa, Established, SaAt, Standing } from './sa.ts';
+
+const NEVER = Number.POSITIVE_INFINITY;
 
 export function establish(sa: SaAt<'at-gate'>, standing: Standing, env: Env): Step {
   const { basis, opening, profile, first, proof } = sa;
@@ -31,14 +34,17 @@ export function establish(sa: SaAt<'at-gate'>, standing: Standing, env: Env): St
     instance,
     proof,
     standing,
-    client: deviceOf(sa),
+    client: sa.client,
+    token: sa.token,
+    restraint: 'none',
+    doom: undefined,
     lease4: leases.lease4,
     lease6: leases.lease6,
     children: [],
     since: env.now,
     soft,
     hard,
-    ends: env.now + (standing.until - env.unix) * 1000,
+    ...(standing.kind === 'clear' ? leaseOf(standing, env) : leaseOf({ until: standing.until, review: NEVER }, env)),
   };
   const identity: Payload = { kind: 'IDr', ...sa.IDr };
   const head = [identity, ...own.payloads];
@@ -68,11 +74,6 @@ export function establish(sa: SaAt<'at-gate'>, standing: Standing, env: Env): St
   // A client whose child is refused keeps its address: it may ask again by CREATE_CHILD_SA.
   const tail = outcome.kind === 'made' ? outcome.payloads : [outcome.notify];
   return opened(sa, established, [...head, ...cp, ...tail], outcome, notes, env);
-}
-
-function deviceOf({ first, proof }: SaAt<'at-gate'>): Device | undefined {
-  const claims = first.claims?.given(proof);
-  return claims === undefined ? undefined : { uid: claims.uid, emsSn: claims.emsSn, emsId: claims.emsId };
 }
 
 /** INITIAL_CONTACT (§2.4) and `enforce-unique-id`; both believed only now, from an authenticated peer. */
@@ -185,10 +186,12 @@ function opened(
     env.say('sa', phrases.initialContactDone);
   }
   sayConfig(env, notes, 'reply');
-  if (outcome?.kind !== 'made') return { kind: 'reply', to: base, payloads };
-  sayInstalled(outcome.child, env);
   const address = (lease4 ?? lease6)?.address;
-  if (address !== undefined) env.say('gateway', phrases.tunnelUp, address);
+  const uid = base.client?.uid;
+  if (outcome?.kind === 'made') sayInstalled(outcome.child, env);
+  if (outcome?.kind === 'made' && address !== undefined) env.say('gateway', phrases.tunnelUp, address);
+  if (uid !== undefined) env.say('gateway', phrases.tunnelUpSent, uid, base.instance, address);
+  if (outcome?.kind !== 'made') return { kind: 'reply', to: base, payloads };
   return { kind: 'reply', to: { ...base, children: [outcome.child] }, payloads, installed: [outcome.keys] };
 }
 

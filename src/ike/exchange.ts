@@ -6,8 +6,8 @@ import type { Certificate, Group, KeyPair } from '../../crypto/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Event, Reason, Subject } from '../log/events.ts';
 import type { Phrase } from '../log/phrases/index.ts';
-import type { Evidence, PostureTag } from '../posture/index.ts';
-import type { ClientClaims, IkeSpi, NotifyData, NotifyName, Payload } from '../wire/index.ts';
+import type { Evidence, PostureQuestion, Rival } from '../posture/index.ts';
+import type { IkeSpi, NotifyData, NotifyName, Payload } from '../wire/index.ts';
 import type { Ends, KeyRing } from './keys.ts';
 import type { Lease } from './leases.ts';
 import type { IkeChoice } from './negotiate.ts';
@@ -35,12 +35,7 @@ export type Question =
       readonly intermediates: readonly Certificate[];
       readonly anchors: readonly Certificate[];
     }
-  | {
-      readonly about: 'posture';
-      readonly profile: string;
-      readonly tags: readonly PostureTag[];
-      readonly client: ClientClaims | undefined;
-    };
+  | ({ readonly about: 'posture'; readonly profile: string } & PostureQuestion);
 export type Answer =
   | { readonly about: 'certificate'; readonly verdict: PathVerdict }
   | { readonly about: 'posture'; readonly evidence: Evidence };
@@ -75,6 +70,8 @@ export type Step =
       readonly removed?: readonly { readonly child: ChildSa; readonly why: string }[];
       /** The IKE SA that replaces this one (§2.18); children and leases go over to it. */
       readonly successor?: Established;
+      /** A token came with it: the gate is asked again. */
+      readonly review?: true;
     }
   /** The answer waits for somebody outside. */
   | { readonly kind: 'ask'; readonly to: SaAt<'at-gate' | 'at-certificate'>; readonly question: Question }
@@ -108,6 +105,8 @@ export type Env = {
   say<A extends readonly unknown[]>(where: Where, phrase: (...args: A) => Phrase, ...args: A): void;
   /** False spares the work of preparing arguments for `say`. */
   readonly debug: boolean;
+  /** The country of an address, ISO code; undefined when nobody can tell. */
+  country(address: string): string | undefined;
   random(n: number): Uint8Array;
   keyPair(group: Group): KeyPair;
   /** A child SPI of ours that nobody uses, ≥ 256. */
@@ -135,6 +134,8 @@ export type Env = {
   rivalled(old: number, Ni: Uint8Array, Nr: Uint8Array): void;
   /** The next free instance name of a profile (`NAME_0`). */
   instance(profile: string): string;
+  /** A live SA that claims the same device for somebody else. */
+  rival(uid: string, person: string): Rival | undefined;
   /** Established SAs of one person's one device, or of one identity. */
   others(key: string): readonly Established[];
   /** Ends another SA of the same peer: without a word when it says that it has none (INITIAL_CONTACT), else with a Delete. */

@@ -148,6 +148,9 @@ class FrontEnv implements InitEnv {
     const path = { from: `${local.address}:${local.port}`, to: `${remote.address}:${remote.port}` };
     this.say('sa', phrases.sentMessage, tag, path, octets.length, id);
   }
+  country(address: string): string | undefined {
+    return this.#world.country(address);
+  }
   random(n: number): Uint8Array {
     return this.#world.entropy.octets(n);
   }

@@ -4,72 +4,151 @@
  * not compile.
  */
 import type { Secret } from '../../crypto/index.ts';
+import type { Profile } from '../config/index.ts';
 import * as phrases from '../log/phrases/index.ts';
-import { type Evidence, formatPostureTag, judge, type PostureTag, type Verdict } from '../posture/index.ts';
+import {
+  type DeviceClaim,
+  type Evidence,
+  formatPostureTag,
+  type GateRule,
+  judge,
+  type PostureQuestion,
+  shortPostureTag,
+  type Verdict,
+} from '../posture/index.ts';
 import { establish } from './establish.ts';
 import { ask, type Env, refuse, type Step } from './exchange.ts';
-import type { Authenticated, SaAt } from './sa.ts';
+import { sayToken } from './hear.ts';
+import type { Authenticated, Basis, Device, Path, SaAt, Token } from './sa.ts';
 
-type Asking = Omit<SaAt<'at-gate'>, 'at' | 'proof' | 'msk'>;
+type Asking = Omit<SaAt<'at-gate'>, 'at' | 'proof' | 'msk' | 'client' | 'token'>;
 
 /** Nobody was asked, since nothing is wanted. */
-const NOTHING_ASKED: Evidence = { ems: { kind: 'silent', why: 'no tag rule' }, token: { kind: 'none' } };
+const NOTHING_ASKED: Evidence = {
+  device: { by: 'nothing', why: 'nobody looked' },
+  home: undefined,
+  reports: [],
+  token: { kind: 'none' },
+};
 
 /** Brings an authenticated peer before the gate: asks for evidence, or passes at once where no tag is wanted. */
 export function toGate(asking: Asking, proof: Authenticated, msk: Secret | undefined, env: Env): Step {
-  const sa: SaAt<'at-gate'> = { at: 'at-gate', ...asking, proof, msk };
-  const client = sa.first.claims?.given(proof);
-  if (client !== undefined) {
+  const claims = asking.told.claims?.given(proof);
+  const token = asking.told.token?.given(proof);
+  if (claims !== undefined) {
     // Acted on only now, as newer builds do: before authentication it is anybody's word.
     env.say('sa', phrases.processingNotify, 'FORTICLIENT_CONNECT');
-    env.say('sa', phrases.connectData, client.octets, client.raw);
-    env.say('sa', phrases.connectUid, client.uid ?? '');
-    env.say('sa', phrases.connectEms, client.emsSn ?? '');
-    env.say('sa', phrases.connectTenant, client.emsId ?? '');
+    env.say('sa', phrases.connectData, claims.octets, claims.raw);
+    env.say('sa', phrases.connectUid, claims.uid ?? '');
+    env.say('sa', phrases.connectEms, claims.emsSn ?? '');
+    env.say('sa', phrases.connectTenant, claims.emsId ?? '');
   }
-  const tags = wanted(sa);
-  if (tags === undefined) return afterGate(sa, NOTHING_ASKED, env);
-  return ask(sa, { about: 'posture', profile: sa.profile.name, tags, client });
+  if (token !== undefined) sayToken(token, undefined, env);
+  const client: Device | undefined =
+    claims === undefined
+      ? undefined
+      : {
+          uid: claims.uid?.toUpperCase(),
+          emsSn: claims.emsSn,
+          emsId: claims.emsId,
+          ip: claims.ip,
+          announcedBy: claims.tags ? env.unix + env.config.posture.probation : undefined,
+        };
+  const sa: SaAt<'at-gate'> = { at: 'at-gate', ...asking, proof, msk, client, token };
+  const rule = ruleOf(sa.profile);
+  if (rule === undefined) return afterGate(sa, NOTHING_ASKED, env);
+  return ask(sa, { about: 'posture', profile: sa.profile.name, ...questionOf(sa, rule, env.path) });
 }
 
 /** The evidence is there: judge, then establish or refuse. */
 export function afterGate(sa: SaAt<'at-gate'>, evidence: Evidence, env: Env): Step {
-  const tags = wanted(sa);
-  const verdict = judge(tags, evidence, env.unix);
-  if (tags !== undefined) narrate(verdict, env);
+  const rule = ruleOf(sa.profile);
+  const rival = sa.client?.uid === undefined ? undefined : env.rival(sa.client.uid, personOf(sa.proof));
+  const verdict = judge(rule, evidence, rival, env.unix);
+  if (rule !== undefined) narrate(verdict, rule, env);
   if (verdict.kind === 'deny') return refuse('posture-denied', verdict.why);
   return establish(sa, verdict, env);
 }
 
-/** The tags that the profile wants, or undefined without a tag rule. */
-const wanted = ({ profile }: SaAt<'at-gate'>): readonly PostureTag[] | undefined =>
-  profile.match.kind === 'ztna' ? profile.match.tags : undefined;
+/** What the profile demands, or undefined without a tag rule. */
+export const ruleOf = ({ match }: Profile): GateRule | undefined => (match.kind === 'ztna' ? match.rule : undefined);
 
-function narrate(verdict: Verdict, env: Env): void {
-  env.tell({ kind: 'posture', verdict: verdict.kind, ...account(verdict) });
+/** Who is behind an SA, when two claim one device. */
+export const personOf = ({ user, idText }: Authenticated): string => user ?? idText;
+
+type Asked = {
+  readonly basis: Basis;
+  readonly proof: Authenticated;
+  readonly client: Device | undefined;
+  readonly token: Token | undefined;
+};
+
+/** What must be found out about this peer. */
+export function questionOf({ basis, proof, client, token }: Asked, rule: GateRule, path: Path): PostureQuestion {
+  const serial = client?.emsSn;
+  return {
+    rule,
+    device: deviceOf(basis, proof, client, path),
+    named: serial === undefined ? undefined : { serial, tenant: client?.emsId },
+    token: token?.octets,
+    announcedBy: client?.announcedBy,
+  };
+}
+
+const UID = /^[0-9A-F]{32}$/;
+
+/** By the UID that it tells; without one by the address that is its identity; without that by where it comes from. */
+function deviceOf({ natPeer, natMe }: Basis, proof: Authenticated, client: Device | undefined, { remote }: Path): DeviceClaim {
+  if (client?.uid !== undefined) {
+    if (!UID.test(client.uid)) return { by: 'nothing', why: 'its UID is not 32 hexadecimal digits' };
+    return { by: 'uid', uid: client.uid, ip: client.ip, certificate: proof.certificate };
+  }
+  if (proof.idType === ID_IPV4_ADDR) return { by: 'id-address', address: proof.idText };
+  if (!natPeer && !natMe) return { by: 'source-address', address: remote.address };
+  return { by: 'nothing', why: 'no FORTICLIENT_CONNECT, no address as its identity, and a NAT between' };
+}
+
+const ID_IPV4_ADDR = 1;
+
+/** FortiOS' lines of the verdict, and the event with the whole of it. */
+function narrate(verdict: Verdict, rule: GateRule, env: Env): void {
+  tellVerdict(verdict, env);
+  const { rule: decided } = verdict.account;
+  if (rule.emsSnCheck && decided !== 'ems-serial' && decided !== 'no-device') env.say('sa', phrases.emsSnPassed);
   switch (verdict.kind) {
-    case 'clear': {
-      const tag = verdict.tag === undefined ? '' : `${verdict.tag.type}_${verdict.tag.name}`;
-      env.say('sa', verdict.source === 'token' ? phrases.tokenTagsSuccess : phrases.emsTagsSuccess, tag);
+    case 'clear':
+      if (verdict.tag === undefined) return;
+      env.say('sa', verdict.source === 'token' ? phrases.tokenTagsSuccess : phrases.emsTagsSuccess, shortPostureTag(verdict.tag));
       return;
-    }
     case 'probation':
       env.say('sa', phrases.postureWhy, 'EMS is silent, waiting for the token that the client announced');
       return;
     case 'deny':
       env.say('sa', phrases.postureWhy, verdict.why);
-      env.say('sa', phrases.emsTagsFailure);
+      env.say('sa', decided === 'ems-serial' ? phrases.emsSnFailed : phrases.emsTagsFailure);
       env.say('error', phrases.tagsCheckFailed);
       if (!env.config.settings.quietAuthFailures) env.say('sa', phrases.sendingTagsFailure);
   }
 }
 
-function account(verdict: Verdict): { readonly source: string; readonly why: string; readonly tag?: string } {
-  if (verdict.kind === 'deny') return { source: 'none', why: verdict.why };
-  if (verdict.kind === 'probation') return { source: 'none', why: 'token announced' };
-  return {
-    source: verdict.source,
-    why: 'tag matches',
-    ...(verdict.tag === undefined ? {} : { tag: formatPostureTag(verdict.tag) }),
-  };
+/** The audit record: who was asked, how old the answer was, what was wanted and held, which rule decided. */
+export function tellVerdict(verdict: Verdict, env: Env): void {
+  const { rule, why, device, asked, token, wanted, held, unchecked } = verdict.account;
+  env.tell({
+    kind: 'posture',
+    verdict: verdict.kind,
+    source: verdict.kind === 'clear' ? verdict.source : 'none',
+    rule,
+    why,
+    device,
+    asked: asked
+      .map(({ ems, name, said, age }) => `EMS ${ems} (${name}): ${said}${age === undefined ? '' : `, ${age} s old`}`)
+      .join('; '),
+    token,
+    wanted: wanted.join(', '),
+    held: held.join(', '),
+    ...(unchecked.length === 0 ? {} : { unchecked: unchecked.join(', ') }),
+    ...(verdict.kind === 'clear' && verdict.tag !== undefined ? { tag: formatPostureTag(verdict.tag) } : {}),
+    ...(verdict.kind === 'clear' && Number.isFinite(verdict.until) ? { until: verdict.until } : {}),
+  });
 }

@@ -10,6 +10,7 @@ import type { ChildKeys } from './exchange.ts';
 import { Requests } from './requests.ts';
 import { type ChildSa, type Established, type IkeSa, nameOf } from './sa.ts';
 import { dueOf, isIdle, rekeys, type Slot } from './slot.ts';
+import { Standings } from './standings.ts';
 import { Timers } from './timers.ts';
 import { newWindow } from './window.ts';
 import type { World } from './world.ts';
@@ -22,6 +23,7 @@ const CLOSED_MAX = 4096;
 export class Life {
   readonly timers = new Timers<Slot>();
   readonly requests: Requests;
+  readonly standings: Standings;
   readonly #world: World;
   /** Ended SAs in the order of their end. */
   readonly #closed = new Set<Slot>();
@@ -29,6 +31,7 @@ export class Life {
   constructor(world: World) {
     this.#world = world;
     this.requests = new Requests(world, this);
+    this.standings = new Standings(world, this);
   }
 
   /** SAs that are remembered only for their last answer. */
@@ -49,6 +52,7 @@ export class Life {
       this.#settled(slot);
       table.forgetInit(slot);
       table.addKey(sa.proof.key, slot);
+      if (sa.profile.match.kind === 'ztna') table.addUid(sa.client?.uid, slot);
       slot.lastIn = clocks.now;
       const event = { kind: 'established', suite: sa.basis.suite.text, method: sa.proof.method } as const;
       out.push({ do: 'tell', event: { ...event, ...subjectOf(slot, sa.instance) } });
@@ -68,9 +72,18 @@ export class Life {
     out.push({ do: 'install', child: keys });
     const { sa } = slot;
     if (sa.at !== 'established') return;
-    if (sa.standing.kind === 'clear') out.push({ do: 'open', spi: child.spiIn, by: sa.standing });
+    this.valve(slot, child.spiIn);
     const event = { kind: 'child-up', spi: spiText(child.spiIn), suite: child.suite.text, phase2: child.phase2.name } as const;
     out.push({ do: 'tell', event: { ...event, ...subjectOf(slot, sa.instance) } });
+  }
+
+  /** What may pass through a child: everything for a clearance, what the profile names in quarantine, nothing on probation. */
+  valve({ sa }: Slot, spi: number): void {
+    const { out } = this.#world;
+    if (sa.at !== 'established' || sa.standing.kind !== 'clear') return;
+    const { match } = sa.profile;
+    if (sa.restraint !== 'quarantine') out.push({ do: 'open', spi, by: sa.standing });
+    else out.push({ do: 'quarantine', spi, to: match.kind === 'ztna' && match.lost.do === 'quarantine' ? match.lost.to : [] });
   }
 
   /** Takes a child from the data plane; one that has gone over to a successor stays. */
@@ -100,9 +113,12 @@ export class Life {
       for (const child of sa.children) this.remove(slot, child, reason);
       this.#release(slot, sa);
       table.removeKey(sa.proof.key, slot);
+      table.removeUid(sa.client?.uid, slot);
       if (slot.index >= 0) table.giveInstance(sa.profile.name, slot.index);
       const seconds = Math.round((clocks.now - sa.since) / 1000);
       out.push({ do: 'tell', event: { kind: 'closed', reason, why, seconds, ...subject } });
+      const uid = sa.client?.uid;
+      if (uid !== undefined) env.say('gateway', phrases.tunnelDownSent, uid, sa.instance, (sa.lease4 ?? sa.lease6)?.address);
       env.say('gateway', phrases.deleteDynamic);
       env.say('sa', phrases.deleted);
     } else {
@@ -121,7 +137,7 @@ export class Life {
     for (const child of sa.children) this.remove(slot, child, reason);
     this.#release(slot, sa);
     const never = Number.POSITIVE_INFINITY;
-    slot.sa = { ...sa, children: [], lease4: undefined, lease6: undefined, soft: never, hard: never, ends: never };
+    slot.sa = { ...sa, children: [], lease4: undefined, lease6: undefined, soft: never, hard: never, ends: never, review: never };
   }
 
   #release(slot: Slot, { lease4, lease6 }: Established): void {
@@ -180,6 +196,10 @@ export class Life {
     for (const child of sa.children) table.setEsp(child.spiIn, slot);
     table.removeKey(sa.proof.key, old);
     table.addKey(sa.proof.key, slot);
+    if (sa.profile.match.kind === 'ztna') {
+      table.removeUid(sa.client?.uid, old);
+      table.addUid(sa.client?.uid, slot);
+    }
     old.replaced = true;
     old.index = -1;
     if (exportKeys) out.keys(sa.basis);
@@ -188,6 +208,8 @@ export class Life {
     for (const { spiIn, state } of sa.children)
       if (state === 'deleting') this.requests.submit(slot, { do: 'delete-child', spiIn, why: 'rekeyed' });
     if (ending !== undefined) this.requests.submit(slot, ending);
+    // The answer to what was asked about the old SA would be lost with it.
+    else if (old.ticket !== 0) this.standings.ask(slot, old.again ?? old.occasion);
   }
 
   /** Does what is due for one SA. */
@@ -205,11 +227,7 @@ export class Life {
       env.say('sa', phrases.hardExpired, 'IKE SA');
       return this.requests.submit(slot, { do: 'delete-ike', reason: 'lifetime', why: 'keylife is over and nobody rekeyed' });
     }
-    if (now >= sa.ends) {
-      const why = sa.standing.kind === 'clear' ? `the clearance by ${sa.standing.source} is over` : 'no token came in time';
-      env.say('sa', phrases.postureWhy, why);
-      return this.requests.submit(slot, { do: 'delete-ike', reason: 'posture-denied', why });
-    }
+    if (this.standings.due(slot, sa)) return;
     if (this.requests.overdue(slot, sa, env)) return;
     for (const child of sa.children) this.#childDue(slot, child, env);
     this.#idle(slot, env);
@@ -278,6 +296,8 @@ export function freshSlot(sa: IkeSa, from: Pick<Slot, 'path'>): Slot {
     window: newWindow(0),
     own: undefined,
     ticket: 0,
+    occasion: 'news',
+    again: undefined,
     exchange: 0,
     initKey: undefined,
     expires: Number.POSITIVE_INFINITY,

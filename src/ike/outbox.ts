@@ -1,4 +1,5 @@
 /** What the engine says it wants done, in order; the daemon carries it out. */
+import type { Range } from '../config/index.ts';
 import type { Event } from '../log/events.ts';
 import type { Phrase, Scope } from '../log/phrases/index.ts';
 import type { Clearance } from '../posture/index.ts';
@@ -28,6 +29,8 @@ export type Output =
   | { readonly do: 'install'; readonly child: ChildKeys }
   /** The only way to open it. */
   | { readonly do: 'open'; readonly spi: number; readonly by: Clearance }
+  /** Its standing is lost and it stays connected: only these inner destinations. */
+  | { readonly do: 'quarantine'; readonly spi: number; readonly to: readonly Range[] }
   | { readonly do: 'remove'; readonly spi: number }
   | { readonly do: 'tell'; readonly event: Event }
   | { readonly do: 'say'; readonly scope: Scope; readonly line: Phrase }

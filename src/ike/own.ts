@@ -11,6 +11,7 @@ import {
   type IkeSpi,
   ikeSpi,
   isErrorType,
+  NO_OCTETS,
   notify,
   notifyType,
   notifyTypeName,
@@ -31,6 +32,8 @@ import { within } from './selectors.ts';
 
 export type OwnRequest =
   | { readonly do: 'dpd' }
+  /** A status notify of its own: EMS_ZTNA_TAGS_CHECK_SUCCESS. */
+  | { readonly do: 'notify'; readonly type: number }
   | { readonly do: 'delete-ike'; readonly reason: Reason; readonly why: string }
   | { readonly do: 'delete-child'; readonly spiIn: number; readonly why: string }
   | Rekey;
@@ -76,6 +79,13 @@ export function build(request: OwnRequest, sa: Established, env: Env): Built | u
   switch (request.do) {
     case 'dpd':
       return { exchange: Exchange.INFORMATIONAL, payloads: [], pending: { request } };
+    case 'notify':
+      env.say('sa', phrases.sendTagsSuccess);
+      return {
+        exchange: Exchange.INFORMATIONAL,
+        payloads: [{ kind: 'N', name: 'UNKNOWN', type: request.type, protocol: 0, spi: NO_OCTETS, data: NO_OCTETS }],
+        pending: { request },
+      };
     case 'delete-ike':
       env.say('sa', phrases.deletingIke, sa.basis.SPIi, sa.basis.SPIr);
       return {
@@ -166,6 +176,7 @@ export function complete(pending: Pending, sa: Established, payloads: readonly P
   const { request } = pending;
   switch (request.do) {
     case 'dpd':
+    case 'notify':
       return { to: sa };
     case 'delete-ike':
       return { to: sa, close: { reason: request.reason, why: request.why } };

@@ -6,16 +6,20 @@ import type { Profile, Users } from '../config/index.ts';
 import { AuthMethod, addressOctets, compareOctets, describeIdentity } from '../wire/index.ts';
 import type { FirstRequest, Identity, Path } from './sa.ts';
 
+/** The country of an address, ISO code. */
+type Country = (address: string) => string | undefined;
+
 /** Profiles that answer on this local address to this remote one, in configured order, and why there is none. */
 export function profilesAt(
   profiles: readonly Profile[],
   path: Path,
   networkId: number | undefined,
+  country: Country,
 ): { readonly fit: readonly Profile[]; readonly why: string } {
   let why = 'the configuration has no dial-up IKEv2 profile';
   const fit = profiles.filter((p) => {
     const misfit =
-      unreachable(p, path) ??
+      unreachable(p, path, country) ??
       (p.networkId === undefined || p.networkId === networkId ? undefined : `network-id ${p.networkId} is wanted`);
     if (misfit !== undefined) why = `${p.name}: ${misfit}`;
     return misfit === undefined;
@@ -24,17 +28,19 @@ export function profilesAt(
 }
 
 /** Why a profile takes no messages on this path, or undefined. It holds at IKE_SA_INIT and whenever an address moves. */
-export function unreachable(p: Profile, { local, remote }: Path): string | undefined {
+export function unreachable(p: Profile, { local, remote }: Path, country: Country): string | undefined {
   const there = addressOctets(remote.address);
   if (there === undefined || (p.ipVersion === 4) !== (there.length === 4)) return `it has ip-version ${p.ipVersion}`;
   if (p.localGw !== undefined && p.localGw !== local.address) return `it has local-gw ${p.localGw}`;
   if (p.localAddresses !== undefined && !p.localAddresses.includes(local.address))
     return `it is bound to interface ${p.interface} (${p.localAddresses.join(' ')})`;
-  return outerAddressFits(p, there) ? undefined : `it does not take clients from ${remote.address} (remote-gw-match)`;
+  return outerAddressFits(p, there, () => country(remote.address))
+    ? undefined
+    : `it does not take clients from ${remote.address} (remote-gw-match)`;
 }
 
-/** `remote-gw-match` on the outer address; geography cannot be told yet and fits nobody. */
-function outerAddressFits({ match, match6 }: Profile, there: Uint8Array): boolean {
+/** `remote-gw-match` on the outer address; where nobody can tell its country it fits none. */
+function outerAddressFits({ match, match6 }: Profile, there: Uint8Array, country: () => string | undefined): boolean {
   const rule = there.length === 4 ? match : match6;
   switch (rule.kind) {
     case 'any':
@@ -45,7 +51,7 @@ function outerAddressFits({ match, match6 }: Profile, there: Uint8Array): boolea
         (r) => r.start.length === there.length && compareOctets(r.start, there) <= 0 && compareOctets(there, r.end) <= 0,
       );
     case 'geography':
-      return false;
+      return country() === rule.country;
   }
 }
 

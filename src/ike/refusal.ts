@@ -3,7 +3,7 @@
  * missing here does not compile.
  */
 import type { Reason } from '../log/events.ts';
-import type { NotifyName } from '../wire/index.ts';
+import { isErrorType, NO_OCTETS, type NotifyName, notify, type Payload } from '../wire/index.ts';
 
 type Refusal = {
   /** The notify in the response; undefined where nothing is said. */
@@ -35,3 +35,21 @@ export const refusals: { readonly [R in Reason]: Refusal } = {
   shutdown: { notify: undefined, endsEstablished: true },
   fault: { notify: undefined, endsEstablished: true }, // what went wrong is ours to find out, and nothing to tell
 };
+
+/**
+ * The notifies that say no.
+ *
+ * @param data of the notify itself, where it has some
+ * @param failure the number of FortiClient's own notify for a failed tag check, when one is configured. One of an error type
+ *   stands alone; a status type, which other clients would ignore, has AUTHENTICATION_FAILED behind it.
+ */
+export function refusalPayloads(reason: Reason, data: number | undefined, failure: number | undefined): readonly Payload[] {
+  const { notify: name } = refusals[reason];
+  const own: readonly Payload[] =
+    reason === 'posture-denied' && failure !== undefined
+      ? [{ kind: 'N', name: 'UNKNOWN', type: failure, protocol: 0, spi: NO_OCTETS, data: NO_OCTETS }]
+      : [];
+  if (name === undefined || (failure !== undefined && own.length > 0 && isErrorType(failure))) return own;
+  // All of them but one have no data; the table of notifies says which.
+  return [...own, name === 'UNSUPPORTED_CRITICAL_PAYLOAD' ? notify(name, data ?? 0) : notify(name as 'INVALID_SYNTAX')];
+}

@@ -14,7 +14,7 @@ import type { Certificate, Cipher, Prf, Secret } from '../../crypto/index.ts';
 import type { Phase2, Profile } from '../config/index.ts';
 import type { EapSession } from '../eap/index.ts';
 import type { Reason } from '../log/events.ts';
-import type { Clearance, Probation } from '../posture/index.ts';
+import type { Clearance, Probation, Verdict } from '../posture/index.ts';
 import type { ClientClaims, IkeSpi, Proposal, TrafficSelector } from '../wire/index.ts';
 import type { Claimed } from './claimed.ts';
 import type { KeyRing } from './keys.ts';
@@ -70,8 +70,13 @@ export type FirstRequest = {
   readonly TSi: readonly TrafficSelector[];
   readonly TSr: readonly TrafficSelector[];
   readonly initialContact: boolean;
-  readonly claims: Claimed<ClientClaims> | undefined;
 };
+
+/** A ZTNA_TAG: its notify number and its data as they came. */
+export type Token = { readonly number: number; readonly octets: Uint8Array };
+
+/** What a FortiClient has told by now; nobody may believe it before the peer is authenticated. */
+export type Told = { readonly claims: Claimed<ClientClaims> | undefined; readonly token: Claimed<Token> | undefined };
 
 declare const made: unique symbol;
 /** Proof that the peer authenticated itself, and as whom. Only `auth.ts` makes one. */
@@ -82,7 +87,7 @@ export type Authenticated = {
   readonly idText: string;
   readonly user: string | undefined;
   readonly group: string | undefined;
-  readonly certificate: string | undefined;
+  readonly certificate: { readonly subject: string; readonly cn: string; readonly serial: string } | undefined;
   /** One device of one person: what leases and INITIAL_CONTACT go by. */
   readonly key: string;
 };
@@ -118,17 +123,35 @@ export type ChildSa = {
 export type Standing = Clearance | Probation;
 
 /** What stays of FORTICLIENT_CONNECT once the peer is authenticated; the rest of it has been logged. */
-export type Device = { readonly uid: string | undefined; readonly emsSn: string | undefined; readonly emsId: string | undefined };
+export type Device = {
+  readonly uid: string | undefined;
+  readonly emsSn: string | undefined;
+  readonly emsId: string | undefined;
+  readonly ip: string | undefined;
+  /** FCTTAGS=1: until when we wait for its first token, seconds since 1970. */
+  readonly announcedBy: number | undefined;
+};
 
 type Negotiating = { readonly basis: Basis; readonly opening: Opening };
-type Asking = Negotiating & { readonly profile: Profile; readonly first: FirstRequest; readonly IDr: Identity };
+type Asking = Negotiating & {
+  readonly profile: Profile;
+  readonly first: FirstRequest;
+  readonly told: Told;
+  readonly IDr: Identity;
+};
 
 export type IkeSa =
   | ({ readonly at: 'half-open'; readonly candidates: readonly Profile[] } & Negotiating)
   | ({ readonly at: 'eap'; readonly session: EapSession; readonly user: string | undefined } & Asking)
   | ({ readonly at: 'eap-proven'; readonly msk: Secret | undefined; readonly user: string; readonly group: string } & Asking)
   | ({ readonly at: 'at-certificate'; readonly leaf: Certificate } & Asking)
-  | ({ readonly at: 'at-gate'; readonly proof: Authenticated; readonly msk: Secret | undefined } & Asking)
+  | ({
+      readonly at: 'at-gate';
+      readonly proof: Authenticated;
+      readonly msk: Secret | undefined;
+      readonly client: Device | undefined;
+      readonly token: Token | undefined;
+    } & Asking)
   | {
       readonly at: 'established';
       readonly basis: Basis;
@@ -138,14 +161,21 @@ export type IkeSa =
       readonly proof: Authenticated;
       readonly standing: Standing;
       readonly client: Device | undefined;
+      /** Its last token, kept while EMS answers: when EMS falls silent, it is what keeps the tunnel. */
+      readonly token: Token | undefined;
+      /** What a lost standing has left it with, where the profile does not delete. */
+      readonly restraint: 'none' | 'log' | 'quarantine';
+      /** Judged ahead of its end: why there will be no more of it. */
+      readonly doom: Verdict | undefined;
       readonly lease4: Lease | undefined;
       readonly lease6: Lease | undefined;
       readonly children: readonly ChildSa[];
       readonly since: Instant;
       readonly soft: Instant;
       readonly hard: Instant;
-      /** When its standing before the gate is over; Infinity without a tag rule. */
+      /** When its standing before the gate is over, and when the gate asks again before that; Infinity without a tag rule. */
       readonly ends: Instant;
+      readonly review: Instant;
     }
   /** Over, but its last response is still owed to a retransmission (§2.1). */
   | {

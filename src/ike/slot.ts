@@ -1,6 +1,7 @@
 /** The engine's place for one IKE SA: the union member it holds now, and what changes with every message. */
 import type { Own } from './ownQueue.ts';
 import type { Channel } from './protect.ts';
+import type { Occasion } from './review.ts';
 import type { Established, IkeSa, Instant, Path } from './sa.ts';
 import type { Timed } from './timers.ts';
 import type { Window } from './window.ts';
@@ -13,6 +14,9 @@ export type Slot = Timed &
     own: Own | undefined;
     /** The ticket of the question that the SA waits for; 0 when it waits for nobody. */
     ticket: number;
+    /** Why an established SA is asked about, and whether it must be asked once more after that. */
+    occasion: Occasion;
+    again: Occasion | undefined;
     /** Exchange type of the request that is being worked on. */
     exchange: number;
     /** Where the request that is being worked on came from: its answer goes there (§2.11). */
@@ -54,7 +58,7 @@ export function dueOf(slot: Slot): Instant {
   const { sa, own } = slot;
   const parts = Math.min(slot.reassembly?.until ?? Number.POSITIVE_INFINITY, slot.answers?.until ?? Number.POSITIVE_INFINITY);
   if (sa.at !== 'established') return Math.min(slot.expires, parts);
-  let due = Math.min(sa.hard, sa.ends, parts);
+  let due = Math.min(sa.hard, sa.ends, slot.ticket === 0 ? sa.review : Number.POSITIVE_INFINITY, parts);
   if (own?.current !== undefined) due = Math.min(due, own.current.due);
   else {
     due = Math.min(due, slot.lastIn + idle(sa.profile));

@@ -7,8 +7,9 @@ export class SaTable {
   readonly #bySpi = new Map<IkeSpi, Slot>();
   readonly #byInit = new Map<string, Slot>();
   readonly #byEsp = new Map<number, Slot>();
-  /** One slot is the rule, more are the exception: a list only then. */
-  readonly #byKey = new Map<string, Slot | Slot[]>();
+  readonly #byKey: Index = new Map();
+  readonly #byUid: Index = new Map();
+  readonly #withoutUid = new Set<Slot>();
   readonly #instances = new Map<string, { next: number; readonly free: number[] }>();
 
   get size(): number {
@@ -60,24 +61,32 @@ export class SaTable {
 
   /** Indexes an established SA by whose it is. */
   addKey(key: string, slot: Slot): void {
-    const there = this.#byKey.get(key);
-    if (there === undefined) this.#byKey.set(key, slot);
-    else if (Array.isArray(there)) there.push(slot);
-    else this.#byKey.set(key, [there, slot]);
+    add(this.#byKey, key, slot);
   }
 
   removeKey(key: string, slot: Slot): void {
-    const there = this.#byKey.get(key);
-    if (there === slot) this.#byKey.delete(key);
-    if (!Array.isArray(there)) return;
-    const left = there.filter((s) => s !== slot);
-    if (left.length === 0) this.#byKey.delete(key);
-    else this.#byKey.set(key, left);
+    remove(this.#byKey, key, slot);
   }
 
   byKey(key: string): readonly Slot[] {
-    const there = this.#byKey.get(key);
-    return there === undefined ? [] : Array.isArray(there) ? there : [there];
+    return slots(this.#byKey.get(key));
+  }
+
+  /** Indexes an established SA by the device that its client claims to be. */
+  addUid(uid: string | undefined, slot: Slot): void {
+    if (uid === undefined) this.#withoutUid.add(slot);
+    else add(this.#byUid, uid, slot);
+  }
+  removeUid(uid: string | undefined, slot: Slot): void {
+    this.#withoutUid.delete(slot);
+    if (uid !== undefined) remove(this.#byUid, uid, slot);
+  }
+  byUid(uid: string): readonly Slot[] {
+    return slots(this.#byUid.get(uid));
+  }
+  /** Established SAs with a tag rule whose device is known by its address only. */
+  withoutUid(): Iterable<Slot> {
+    return this.#withoutUid;
   }
 
   /** The lowest-cost free number of a profile's dynamic instances: one given back, else the next. */
@@ -98,3 +107,25 @@ export class SaTable {
     return undefined;
   }
 }
+
+/** One slot is the rule, more are the exception: a list only then. */
+type Index = Map<string, Slot | Slot[]>;
+
+function add(index: Index, key: string, slot: Slot): void {
+  const there = index.get(key);
+  if (there === undefined) index.set(key, slot);
+  else if (Array.isArray(there)) there.push(slot);
+  else index.set(key, [there, slot]);
+}
+
+function remove(index: Index, key: string, slot: Slot): void {
+  const there = index.get(key);
+  if (there === slot) index.delete(key);
+  if (!Array.isArray(there)) return;
+  const left = there.filter((s) => s !== slot);
+  if (left.length === 0) index.delete(key);
+  else index.set(key, left);
+}
+
+const slots = (there: Slot | Slot[] | undefined): readonly Slot[] =>
+  there === undefined ? [] : Array.isArray(there) ? there : [there];

@@ -41,10 +41,13 @@ export type World = {
   clocks: Clocks;
   /** Shutting down: nobody new is let in. */
   closing: boolean;
+  /** The country of an address, ISO code; undefined when nobody can tell. */
+  readonly country: (address: string) => string | undefined;
   debug: boolean;
   /** The number of the last IKE SA and of the last child in the debug lines. */
   lastId: number;
   lastChild: number;
+  lastTicket: Ticket;
 };
 
 const CHACHA20_POLY1305 = 28;

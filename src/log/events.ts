@@ -62,9 +62,34 @@ export type Event =
       readonly kind: 'posture';
       readonly verdict: 'clear' | 'probation' | 'deny';
       readonly source: string;
-      readonly tag?: string;
+      /** Which line of the decision table it was. */
+      readonly rule: string;
       readonly why: string;
+      /** How the device was looked for, who was asked and how old each answer was, what the token was. */
+      readonly device: string;
+      readonly asked: string;
+      readonly token: string;
+      readonly wanted: string;
+      readonly held: string;
+      /** What could not be checked, and what was let pass with a warning. */
+      readonly unchecked?: string;
+      readonly tag?: string;
+      /** Until when it holds, seconds since 1970. */
+      readonly until?: number;
     } & Subject)
+  | ({ readonly kind: 'posture-warning'; readonly why: string; readonly seconds: number } & Subject)
+  | ({ readonly kind: 'posture-restrained'; readonly action: string; readonly why: string } & Subject)
+  | ({ readonly kind: 'token-number'; readonly number: number } & Subject)
   | ({ readonly kind: 'pool-empty'; readonly family: 4 | 6; readonly used: number } & Subject)
   | ({ readonly kind: 'moved'; readonly was: string } & Subject)
+  | {
+      readonly kind: 'ems-state';
+      readonly ems: number;
+      readonly name: string;
+      readonly server: string;
+      readonly state: string;
+      readonly why: string;
+      /** What the operator can do; '' when nothing is wrong. */
+      readonly fix: string;
+    }
   | { readonly kind: 'fault'; readonly where: string; readonly stack: string };

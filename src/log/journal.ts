@@ -117,9 +117,13 @@ function levelOf(event: Event): 'info' | 'warn' | 'error' {
     case 'negotiation-failed':
     case 'child-refused':
     case 'pool-empty':
+    case 'posture-warning':
+    case 'posture-restrained':
       return 'warn';
     case 'posture':
       return event.verdict === 'deny' ? 'warn' : 'info';
+    case 'ems-state':
+      return event.fix === '' ? 'info' : 'warn';
     case 'closed':
       return event.reason === 'fault' ? 'error' : 'info';
     case 'established':
@@ -128,6 +132,7 @@ function levelOf(event: Event): 'info' | 'warn' | 'error' {
     case 'ike-rekeyed':
     case 'child-rekeyed':
     case 'moved':
+    case 'token-number':
       return 'info';
   }
 }

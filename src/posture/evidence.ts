@@ -82,6 +82,18 @@ export type Evidence = {
   readonly token: TokenReport;
 };
 
+/** What is asked about one client; the answer is Evidence. */
+export type PostureQuestion = {
+  readonly rule: GateRule;
+  readonly device: DeviceClaim;
+  /** EMSSN and EMSID, as the client names them. */
+  readonly named: { readonly serial: string; readonly tenant: string | undefined } | undefined;
+  /** The token as it came, not looked at. */
+  readonly token: Uint8Array | undefined;
+  /** FCTTAGS=1: until when we wait for one. */
+  readonly announcedBy: UnixTime | undefined;
+};
+
 /** What a profile demands. */
 export type GateRule = {
   readonly tags: readonly PostureTag[];

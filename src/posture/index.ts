@@ -7,6 +7,7 @@ export type {
   EmsReport,
   Evidence,
   GateRule,
+  PostureQuestion,
   Rival,
   TokenReport,
   UnixTime,

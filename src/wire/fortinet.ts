@@ -47,6 +47,36 @@ export type ClientClaims = {
   readonly tags: boolean;
 };
 
+/**
+ * Numbers of private notifies that nobody has published. `undefined`: not pinned, and then not sent; a token is recognised by
+ * its looks when `learn` says so.
+ */
+export type Dialect = { readonly learn: boolean; readonly ztnaTagNotify: number | undefined };
+
+/** Status types of private use (RFC 7296 §3.10.1), without the four whose meaning is known. */
+const KNOWN_PRIVATE: readonly number[] = [61520, 61689, 61696, 61697];
+const JWS = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\0*$/;
+
+/**
+ * Is this notify a ZTNA_TAG: the pinned number, or, in learn mode, any other private status number whose data has the shape of
+ * a signed token (three base64url segments, the first of which begins like a JSON object)? Its content is not looked at.
+ *
+ * @param learned the number that this peer's tokens had so far; it sticks to one
+ */
+export function isZtnaTag(
+  type: number,
+  data: Uint8Array,
+  { learn, ztnaTagNotify }: Dialect,
+  learned: number | undefined,
+): boolean {
+  if (data.length === 0 || data.length > limits.message) return false;
+  if (ztnaTagNotify !== undefined) return type === ztnaTagNotify;
+  if (!learn || type < 40_960 || type > 65_535 || KNOWN_PRIVATE.includes(type)) return false;
+  if (learned !== undefined && learned !== type) return false;
+  if (data[0] !== 0x65 || data[1] !== 0x79) return false; // 'ey' is '{"' in base64
+  return JWS.test(new TextDecoder('latin1').decode(data));
+}
+
 const LINE = /^([A-Z][A-Z0-9_]*)=(.*)$/s;
 const SECRET = 'REG_PASSWD'; // registration key of the customer's EMS: neither shown nor kept
 const LINE_SHOWN = limits.claimKey + 1 + limits.claimValue;

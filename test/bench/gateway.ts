@@ -109,7 +109,7 @@ function engine(text: string, nattPort: number): Gateway {
     entropy: { octets: randomOctets, keyPair: (group) => group.generate() },
     clocks: clocks(),
   });
-  const answer = answers(() => clocks().unix);
+  const answer = answers(nobody, () => clocks().unix);
   const sent: Packet[] = [];
   const carryOut = async (): Promise<void> => {
     for (const output of made.take()) {
@@ -139,6 +139,9 @@ function engine(text: string, nattPort: number): Gateway {
     stop: () => Promise.resolve(),
   };
 }
+
+/** No profile of the engine alone has a tag rule. */
+const nobody = () => Promise.reject(new Error('nobody was to be asked about posture'));
 
 const clocks = (): Clocks => ({ now: performance.now(), unix: Math.floor(Date.now() / 1000) });
 

@@ -207,7 +207,7 @@ export class Gateway implements Party {
 export function byTheBook(clock: VirtualClock): Script {
   return async (question) => {
     if (question.about === 'posture')
-      return { about: 'posture', evidence: { ems: { kind: 'silent', why: 'there is none' }, token: { kind: 'none' } } };
+      return { about: 'posture', evidence: { device: question.device, home: undefined, reports: [], token: { kind: 'none' } } };
     const { leaf, intermediates, anchors } = question;
     return { about: 'certificate', verdict: await validatePath(leaf, intermediates, anchors, clock.unix) };
   };

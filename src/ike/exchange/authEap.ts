@@ -7,6 +7,7 @@ import { respondEap } from '../../eap/index.ts';
 import * as phrases from '../../log/phrases/index.ts';
 import { Exchange, printable } from '../../wire/index.ts';
 import { exchange, type Step } from '../exchange.ts';
+import { hear } from '../hear.ts';
 import { eapPolicy } from './authStart.ts';
 
 export const authEap = exchange({
@@ -18,7 +19,8 @@ export const authEap = exchange({
   request(sa, msg, env): Step {
     env.say('sa', phrases.receivedEap);
     env.say('sa', phrases.sendToBackend);
-    const { session: _session, user: _user, at: _at, ...asking } = sa;
+    const { session: _session, user: _user, at: _at, ...former } = sa;
+    const asking = { ...former, told: hear(sa.told, msg.all('N'), env) };
     const policy = eapPolicy(sa.profile, sa.first, env);
     const outcome = respondEap(policy, sa.session, msg.EAP.data);
     const reply = (packet: Uint8Array) => [{ kind: 'EAP', data: packet }] as const;
@@ -33,7 +35,11 @@ export const authEap = exchange({
         env.say('gateway', phrases.eapResult, 'FNBAM_CHALLENGED');
         if (outcome.user !== undefined) env.say('gateway', phrases.eapChallenged, printable(outcome.user, 64));
         env.say('sa', phrases.preparingEap);
-        return { kind: 'reply', to: { ...sa, session: outcome.session, user: outcome.user }, payloads: reply(outcome.packet) };
+        return {
+          kind: 'reply',
+          to: { at: 'eap', ...asking, session: outcome.session, user: outcome.user },
+          payloads: reply(outcome.packet),
+        };
       }
       case 'rejecting': {
         env.say('gateway', phrases.eapResult, 'FNBAM_DENIED');

@@ -9,6 +9,7 @@ import { describeIdentity, Exchange } from '../../wire/index.ts';
 import { authenticated, sharedKeyMatches } from '../auth.ts';
 import { exchange, refuse, type Step } from '../exchange.ts';
 import { toGate } from '../gate.ts';
+import { hear } from '../hear.ts';
 
 export const authFinal = exchange({
   story: 'responder received AUTH msg after EAP',
@@ -17,7 +18,8 @@ export const authFinal = exchange({
   requires: ['AUTH'],
   forbids: ['EAP'],
   request(sa, msg, env): Step {
-    const { at: _at, msk, user, group, ...asking } = sa;
+    const { at: _at, msk, user, group, ...former } = sa;
+    const asking = { ...former, told: hear(sa.told, msg.all('N'), env) };
     const { type, text } = describeIdentity(sa.first.IDi.idType, sa.first.IDi.data);
     env.say('sa', phrases.receivedAuth);
     env.say('sa', phrases.peerIdentifier, type, text);
@@ -28,6 +30,6 @@ export const authFinal = exchange({
       return refuse('auth-failed', `AUTH of "${user}" does not match the key that EAP made`);
     }
     env.say('sa', phrases.authSucceeded);
-    return toGate(asking, authenticated('eap', sa, { user, group }), msk, env);
+    return toGate(asking, authenticated('eap', asking, { user, group }), msk, env);
   },
 });

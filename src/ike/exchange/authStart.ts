@@ -12,12 +12,10 @@ import * as phrases from '../../log/phrases/index.ts';
 import {
   addressOctets,
   CertEncoding,
-  type ClientClaims,
   describeIdentity,
   Exchange,
   type Payload,
   type Proposal,
-  parseClientClaims,
   type TrafficSelector,
 } from '../../wire/index.ts';
 import {
@@ -30,9 +28,9 @@ import {
   sharedKeyMatches,
   signatureMatches,
 } from '../auth.ts';
-import { Claimed } from '../claimed.ts';
 import { ask, type Env, exchange, type PathVerdict, type Refused, refuse, type Step } from '../exchange.ts';
 import { toGate } from '../gate.ts';
+import { hear, NOTHING_TOLD } from '../hear.ts';
 import { revalidate, shapeOf, unreachable } from '../profiles.ts';
 import type { Basis, FirstRequest, Identity, SaAt } from '../sa.ts';
 
@@ -46,17 +44,16 @@ type First = {
   readonly SA?: { readonly proposals: readonly Proposal[] };
   readonly TSi?: { readonly selectors: readonly TrafficSelector[] };
   readonly TSr?: { readonly selectors: readonly TrafficSelector[] };
-  notify(name: 'INITIAL_CONTACT' | 'FORTICLIENT_CONNECT'): unknown;
+  notify(name: 'INITIAL_CONTACT'): unknown;
   all(kind: 'N'): readonly Extract<Payload, { readonly kind: 'N' }>[];
 };
 
-/** Reads what the last response will need; the claims stay sealed until the peer is authenticated. */
+/** Reads what the last response will need. */
 function firstRequest(msg: First, env: Env): FirstRequest {
   for (const n of msg.all('N'))
     if (n.name !== 'FORTICLIENT_CONNECT') env.say('sa', phrases.processingNotify, n.name === 'UNKNOWN' ? `${n.type}` : n.name);
   const { type, text } = describeIdentity(msg.IDi.idType, msg.IDi.data);
   env.say('sa', phrases.peerIdentifier, type, text);
-  const claims = msg.notify('FORTICLIENT_CONNECT');
   const cp = msg.CP?.cfgType === 1 ? msg.CP.attributes : undefined; // CFG_REQUEST
   const keep = (id: Identity): Identity => ({ idType: id.idType, data: id.data.slice() });
   return {
@@ -67,7 +64,6 @@ function firstRequest(msg: First, env: Env): FirstRequest {
     TSi: msg.TSi?.selectors ?? [],
     TSr: msg.TSr?.selectors ?? [],
     initialContact: msg.notify('INITIAL_CONTACT') !== undefined,
-    claims: claims instanceof Uint8Array ? new Claimed<ClientClaims>(parseClientClaims(claims)) : undefined,
   };
 }
 
@@ -81,7 +77,7 @@ function placed(
   const shape = shapeOf(method);
   if (shape === 'eap') env.say('sa', phrases.eapPeer);
   env.say('sa', phrases.revalidate);
-  const here = sa.candidates.filter((profile) => unreachable(profile, env.path) === undefined);
+  const here = sa.candidates.filter((profile) => unreachable(profile, env.path, (address) => env.country(address)) === undefined);
   const found = revalidate(here, first, shape, env.config.users);
   if ('why' in found) {
     env.say('sa', phrases.validationFailed, found.why);
@@ -140,7 +136,7 @@ export const authStart = exchange({
     const identity: Payload = { kind: 'IDr', ...IDr };
     return {
       kind: 'reply',
-      to: { at: 'eap', basis, opening, profile, first, IDr, session, user: given },
+      to: { at: 'eap', basis, opening, profile, first, told: hear(NOTHING_TOLD, msg.all('N'), env), IDr, session, user: given },
       payloads: [identity, ...own.payloads, { kind: 'EAP', data: packet }],
     };
   },
@@ -158,7 +154,8 @@ export const authFull = exchange({
     const first = firstRequest(msg, env);
     const place = placed(sa, first, msg.AUTH.method, env);
     if (place.kind === 'refuse') return place;
-    const asking = { basis: place.basis, opening: sa.opening, profile: place.profile, first, IDr: place.IDr };
+    const told = hear(NOTHING_TOLD, msg.all('N'), env);
+    const asking = { basis: place.basis, opening: sa.opening, profile: place.profile, first, told, IDr: place.IDr };
     if (place.profile.remoteAuth.kind === 'certificate') return byCertificate(asking, msg.AUTH, msg.all('CERT'), env);
     const { text } = describeIdentity(first.IDi.idType, first.IDi.data);
     const psk = pskOf(place.profile, text, env.config.users);
@@ -179,7 +176,7 @@ export const authFull = exchange({
   },
 });
 
-type Asking = Omit<SaAt<'at-gate'>, 'at' | 'proof' | 'msk'>;
+type Asking = Omit<SaAt<'at-gate'>, 'at' | 'proof' | 'msk' | 'client' | 'token'>;
 
 /** Signature first (it proves possession and is cheap), then identity, then the path, which has to wait. */
 function byCertificate(

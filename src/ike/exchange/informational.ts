@@ -9,6 +9,7 @@ import * as phrases from '../../log/phrases/index.ts';
 import { Exchange, isErrorType, type Notify, notifyType, type Payload, Protocol, printable } from '../../wire/index.ts';
 import { deleteOf, spiText } from '../child.ts';
 import { type Env, exchange, type Step } from '../exchange.ts';
+import { tokenFrom } from '../hear.ts';
 import type { ChildSa, Established } from '../sa.ts';
 import { readSpi } from './createChild.ts';
 
@@ -32,7 +33,10 @@ export const informational = exchange({
     const fatal = msg.all('N').find((n) => n.name === 'AUTHENTICATION_FAILED' || n.name === 'INVALID_SYNTAX');
     if (fatal !== undefined) return peerRefused(fatal, env);
     for (const n of msg.all('N')) if (isErrorType(notifyType(n))) env.say('sa', phrases.peerError, nameOf(n));
-    return removeChildren(sa, deletes, env);
+    const token = tokenFrom(msg.all('N'), sa.token?.number, env);
+    if (token === undefined) return removeChildren(sa, deletes, env);
+    const step = removeChildren({ ...sa, token }, deletes, env);
+    return step.kind === 'reply' && sa.profile.match.kind === 'ztna' ? { ...step, review: true } : step;
   },
 });
 

@@ -49,6 +49,7 @@ export type InitEnv = {
   say<A extends readonly unknown[]>(where: Where | 'daemon', phrase: (...args: A) => phrases.Phrase, ...args: A): void;
   /** What the lines of this negotiation are called from here on. */
   rename(name: string): void;
+  country(address: string): string | undefined;
   random(n: number): Uint8Array;
   keyPair(group: Group): KeyPair;
   ikeSpi(): IkeSpi;
@@ -101,7 +102,9 @@ export function saInit(request: InitRequest, env: InitEnv): InitOutcome {
   const vendorIds = payloads.filter((p) => p.kind === 'V').map((p) => p.data);
   sayGreeting(vendorIds, notifies, env);
   const networkId = data(notifies, 'VPN_NETWORK_ID');
-  const { fit, why } = profilesAt(env.config.profiles, path, typeof networkId === 'number' ? networkId : undefined);
+  const { fit, why } = profilesAt(env.config.profiles, path, typeof networkId === 'number' ? networkId : undefined, (address) =>
+    env.country(address),
+  );
   const refused = (text: string, reason: Reason): InitOutcome => {
     env.say('sa', phrases.noProposalResponse);
     env.say('error', phrases.negotiateError, text);

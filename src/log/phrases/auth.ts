@@ -2,6 +2,7 @@
  * Lines of IKE_AUTH: identities, EAP, signatures, the posture gate. FortiOS' words where they are known (the
  * administration guide's posture examples and 7.4/7.6 debug output); `ours` where they are not.
  */
+import { addressText } from '../../wire/index.ts';
 import { line, type Phrase } from './phrase.ts';
 
 export const receivedAuth = (): Phrase => line`responder received AUTH msg`;
@@ -58,6 +59,22 @@ export const connectTenant = (tenant: string): Phrase => line`received EMS tenan
 export const emsTagsSuccess = (tag: string): Phrase => line`EMS ZTNA tags check success ${tag}`;
 export const tokenTagsSuccess = (tag: string): Phrase => line`EMS ZTNA token tags check success ${tag}`;
 export const emsTagsFailure = (): Phrase => line`EMS ZTNA tags check failure, abort`;
+export const emsSnPassed = (): Phrase => line`EMS SN check passed`;
+/** ours: FortiOS' words are not known. */
+export const emsSnFailed = (): Phrase => line`EMS SN check failure, abort`;
+export const tokenData = (octets: number, claims: string): Phrase =>
+  line`received ZTNA tags update token (len=${octets}) data=${claims}`;
+/** ours: what an operator may pin. */
+export const tokenNumber = (number: number): Phrase =>
+  line`notify type ${number} carries a ZTNA token: 'config postern posture', 'set ztna-tag-notify ${number}' pins it`;
+export const sendTagsSuccess = (): Phrase => line`send EMS_ZTNA_TAGS_CHECK_SUCCESS`;
+export const tunnelUpSent = (uid: string, instance: string, address?: Uint8Array): Phrase =>
+  line`sent tunnel-up message to EMS: (fct-uid=${uid}, intf=${instance}, addr=${addressText(address ?? NO_ADDRESS)}, vdom=root)`;
+export const tunnelDownSent = (uid: string, instance: string, address?: Uint8Array): Phrase =>
+  line`sent tunnel-down message to EMS: (fct-uid=${uid}, intf=${instance}, addr=${addressText(address ?? NO_ADDRESS)}, vdom=root)`;
+const NO_ADDRESS = new Uint8Array(4);
+/** ours: a profile may soften what losing the posture does. */
+export const postureRestrained = (action: string): Phrase => line`posture lost: the tunnel stays (posture-lost ${action})`;
 /** ours: which rule decided, and on whose word. */
 export const postureWhy = (why: string): Phrase => line`posture: ${why}`;
 export const tagsCheckFailed = (): Phrase => line`Negotiate SA Error: EMS ZTNA tags check failed`;

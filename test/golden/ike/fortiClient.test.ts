@@ -7,11 +7,11 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../../crypto/secret.ts';
 import { fortiClientAttributes, fortiClientConnect } from '../../../src/lab/index.ts';
-import { parsePostureTag } from '../../../src/posture/index.ts';
 import { hex } from '../../../src/wire/index.ts';
 import { asUser, Scene, type Wish } from '../../story/support/scene.ts';
 import { loaded, table } from '../../support/configs.ts';
 import type { Script } from '../../support/gateway.ts';
+import { answering, known, NOW, none, silent } from '../../support/posture.ts';
 
 const [GATEWAY, CLIENT, PASSWORD, PSK] = ['10.160.1.1', '10.160.1.197', 'passwort-des-testers', 'schluessel-der-gruppe'];
 
@@ -47,20 +47,9 @@ const fortiClient = (wish: Wish = {}): Wish => ({
   ...wish,
 });
 
-/** What EMS says of the device: these tags. */
-const ems =
-  (...tags: readonly string[]): Script =>
-  () => ({
-    about: 'posture',
-    evidence: {
-      ems: { kind: 'tags', tags: tags.flatMap((t) => parsePostureTag(t) ?? []), from: 0, until: 2_000_000_000 },
-      token: { kind: 'none' },
-    },
-  });
-const silent: Script = () => ({
-  about: 'posture',
-  evidence: { ems: { kind: 'silent', why: 'connect ETIMEDOUT' }, token: { kind: 'announced', by: 1_800_000_010 } },
-});
+/** What EMS says of the device: these tags, for good. */
+const ems = (...names: readonly string[]): Script => answering(known(names, { until: 2_000_000_000 }), none, { ems: 3 });
+const silence: Script = answering({ ...silent, why: 'connect ETIMEDOUT' }, { kind: 'announced', by: NOW + 10 }, { ems: 3 });
 
 type Played = { readonly scene: Scene; readonly text: string; readonly lines: readonly string[] };
 
@@ -289,14 +278,14 @@ describe('a FortiClient whose device has no tag', async () => {
 });
 
 describe('a FortiClient while EMS is silent', async () => {
-  const { text } = await played(silent);
+  const { text } = await played(silence);
   it('reads as fortiClientProbation.txt', async () => {
     await expect(text).toMatchFileSnapshot('fortiClientProbation.txt');
   });
 });
 
 describe('a FortiClient with a wrong password', async () => {
-  const { text, lines } = await played(silent, { auth: asUser('u1', { password: 'falsch', id: CLIENT }) });
+  const { text, lines } = await played(silence, { auth: asUser('u1', { password: 'falsch', id: CLIENT }) });
   it('reads as fortiClientPassword.txt', async () => {
     await expect(text).toMatchFileSnapshot('fortiClientPassword.txt');
   });

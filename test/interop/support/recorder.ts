@@ -59,7 +59,10 @@ const pump = new Pump(recorded, {
     return () => clearTimeout(timer);
   },
   send: (from, to, octets) => udp?.send(from, to, octets),
-  ask: answers(() => clocks().unix),
+  ask: answers(
+    () => Promise.reject(new Error('no profile of a recording has a tag rule')),
+    () => clocks().unix,
+  ),
   child: () => undefined,
   tell: (event) => console.error(JSON.stringify(event)),
   say: () => undefined,

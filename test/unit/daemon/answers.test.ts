@@ -6,19 +6,37 @@ const [certificate] = readPem(
   issueCertificate({ subject: [['CN', 'ca']], key: 'p256', notBefore: 0, notAfter: 2_000_000_000, ca: {} }).certificate,
 );
 if (certificate === undefined) throw new Error('no certificate was made');
+const posture = {
+  about: 'posture',
+  profile: 'dialup',
+  rule: { tags: [], emsSnCheck: false, unknownDevice: 'deny', uidBinding: 'address' },
+  device: { by: 'nothing', why: 'w' },
+  named: undefined,
+  token: undefined,
+  announcedBy: undefined,
+} as const;
+const nobody = () => Promise.reject(new Error('nobody was to be asked about posture'));
 const question = { about: 'certificate', leaf: certificate, intermediates: [], anchors: [] } as const;
 
 describe('answers', () => {
-  it('posture is silent while no EMS connector runs: a profile with a tag rule denies', async () => {
-    expect(await answers(() => 0)({ about: 'posture', profile: 'dialup', tags: [], client: undefined })).toEqual({
-      about: 'posture',
-      evidence: { ems: { kind: 'silent', why: 'no EMS connector is served yet' }, token: { kind: 'none' } },
-    });
+  it('posture is answered by those who know it', async () => {
+    const asked: unknown[] = [];
+    const evidence = { device: { by: 'nothing', why: 'w' }, home: undefined, reports: [], token: { kind: 'none' } } as const;
+    const answer = answers(
+      (q) => {
+        asked.push(q);
+        return Promise.resolve(evidence);
+      },
+      () => 0,
+    );
+    expect(await answer(posture)).toEqual({ about: 'posture', evidence });
+    expect(asked).toEqual([posture]);
   });
 
   it('a certificate is judged by the path validation, at the time that it is', async () => {
     const times: number[] = [];
     const answer = answers(
+      nobody,
       () => 1234,
       (leaf, _intermediates, _anchors, at) => {
         times.push(at);
@@ -30,11 +48,12 @@ describe('answers', () => {
   });
 
   it('a path without an anchor is refused by the real one', async () => {
-    expect(await answers(() => 1000)(question)).toMatchObject({ verdict: { ok: false } });
+    expect(await answers(nobody, () => 1000)(question)).toMatchObject({ verdict: { ok: false } });
   });
 
   it('a validation that breaks refuses the certificate', async () => {
     const answer = answers(
+      nobody,
       () => 0,
       () => Promise.reject(new Error('odd ASN.1')),
     );
@@ -47,6 +66,7 @@ describe('answers', () => {
   it('more than can be worked on is refused at once, and a finished one makes room', async () => {
     const { promise, resolve } = Promise.withResolvers<{ readonly ok: true; readonly chain: readonly [] }>();
     const answer = answers(
+      nobody,
       () => 0,
       () => promise,
     );

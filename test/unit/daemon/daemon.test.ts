@@ -30,6 +30,16 @@ const config: Config = {
   },
   policies: [],
   fctems: [],
+  posture: {
+    lookupWait: 1000,
+    probation: 10,
+    learn: true,
+    ztnaTagNotify: undefined,
+    successNotify: undefined,
+    failureNotify: undefined,
+    geoip: undefined,
+    serialNumber: undefined,
+  },
 };
 
 /** A header of IKE version 3: whatever follows, it is answered with INVALID_MAJOR_VERSION (RFC 7296 §2.5). */

@@ -8,8 +8,19 @@ const here = { address: '192.0.2.1', port: 500 };
 const there = { address: '198.51.100.2', port: 500 };
 const datagram = (octet: number) => ({ octets: Uint8Array.of(octet), from: there, to: here, natt: false });
 const send = (octet: number): Output => ({ do: 'send', from: here, to: there, octets: Uint8Array.of(octet) });
-const posture: Question = { about: 'posture', profile: 'dialup', tags: [], client: undefined };
-const silent: Answer = { about: 'posture', evidence: { ems: { kind: 'silent', why: 'w' }, token: { kind: 'none' } } };
+const posture: Question = {
+  about: 'posture',
+  profile: 'dialup',
+  rule: { tags: [], emsSnCheck: false, unknownDevice: 'deny', uidBinding: 'address' },
+  device: { by: 'nothing', why: 'w' },
+  named: undefined,
+  token: undefined,
+  announcedBy: undefined,
+};
+const silent: Answer = {
+  about: 'posture',
+  evidence: { device: { by: 'nothing', why: 'w' }, home: undefined, reports: [], token: { kind: 'none' } },
+};
 
 /** A world whose clock and timers move by hand, around an engine that does what a test says. */
 function bench(script: Partial<PumpedEngine> = {}, world: Partial<World> = {}) {

@@ -31,11 +31,12 @@ describe('the journal', () => {
     ]);
   });
 
+  const reasons = { source: 'ems', rule: 'r', why: 'w', device: 'd', asked: 'a', token: 'none', wanted: '', held: '' };
   it.each<[string, Event]>([
     ['info', { kind: 'established', suite: 's', method: 'psk', ...subject }],
     ['warn', { kind: 'negotiation-failed', reason: 'psk-mismatch', why: 'w', ...subject }],
-    ['warn', { kind: 'posture', verdict: 'deny', source: 'ems', why: 'w', ...subject }],
-    ['info', { kind: 'posture', verdict: 'clear', source: 'ems', why: 'w', ...subject }],
+    ['warn', { kind: 'posture', verdict: 'deny', ...reasons, ...subject }],
+    ['info', { kind: 'posture', verdict: 'clear', ...reasons, ...subject }],
     ['error', { kind: 'closed', reason: 'fault', why: 'w', seconds: 1, ...subject }],
     ['error', { kind: 'fault', where: 'engine', stack: 's' }],
   ])('%s for %o', (level, event) => {
