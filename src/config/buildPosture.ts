@@ -10,7 +10,7 @@ import type { Fctems, GatewayMatch, LostAction, PostureSettings, Profile } from 
 import { nearest } from './nearest.ts';
 import { phase1 } from './schemaPhase1.ts';
 import { posternEms, posternPosture, posternProfile } from './schemaPostern.ts';
-import { fctems } from './schemaUser.ts';
+import { certificateCa, fctems } from './schemaUser.ts';
 import { shown } from './setting.ts';
 import { tellEncrypted } from './statuses.ts';
 import { type Entry, get, isSet, placeOf } from './table.ts';
@@ -154,10 +154,12 @@ function fctemsOf(entry: FctemsEntry, number: number, store: Store, certificates
     callTimeout: get(entry, 'call-timeout'),
     outOfSync: get(entry, 'out-of-sync-threshold'),
     websocket: !get(entry, 'websocket-override'),
-    verifyingCa:
-      authority === ''
+    verifyingCa: [
+      ...(authority === ''
         ? []
-        : (certificates.authority(authority, placeOf(entry, 'verifying-ca'), `verifying-ca of ${shown(key)}`) ?? []),
+        : (certificates.authority(authority, placeOf(entry, 'verifying-ca'), `verifying-ca of ${shown(key)}`) ?? [])),
+      ...oldCertificate(entry, store, certificates, findings),
+    ],
     driver: more === undefined ? 'native' : get(more, 'driver'),
     tokenKeys: more === undefined ? [] : get(more, 'token-key'),
     clientCertificate:
@@ -166,6 +168,20 @@ function fctemsOf(entry: FctemsEntry, number: number, store: Store, certificates
         : certificates.local(local, placeOf(more, 'certificate'), `certificate of postern ems ${shown(key)}`),
     line: entry.key.line,
   };
+}
+
+/** `certificate`, as old releases have it; a backup often lacks what it names. */
+function oldCertificate(entry: FctemsEntry, store: Store, certificates: Certificates, findings: Findings) {
+  const name = get(entry, 'certificate');
+  if (name === '') return [];
+  const place = placeOf(entry, 'certificate');
+  if (entryAt(store, certificateCa, name) !== undefined) return certificates.authority(name, place, 'certificate') ?? [];
+  findings.warn(
+    'reference',
+    place,
+    `the certificate ${shown(name)} of ${shown(entry.key.text)} is not defined under 'config vpn certificate ca': accept the server's certificate by 'execute fctems verify'`,
+  );
+  return [];
 }
 
 /** `remote-gw-match ztna` of a profile, with what `postern profile` says of it. */

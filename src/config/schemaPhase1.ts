@@ -115,7 +115,7 @@ const gateway = {
   'remote-gw6-start-ip': served(ipv6, 'outer addresses for iprange'),
   'remote-gw6-end-ip': served(ipv6, 'outer addresses for iprange'),
   'remote-gw6-country': served(text(2), 'country for geography'),
-  'ems-sn-check': later(toggle('disable'), 'comparison of the EMS serial number that a client tells'),
+  'ems-sn-check': served(toggle('disable'), 'EMSSN and EMSID of a client must be those of a configured EMS'),
   transport: served(option(['udp', 'auto', 'tcp', 'udp-fallback-tcp'], 'auto'), 'UDP in every case; TCP is not served yet'),
   'fortinet-esp': later(toggle('disable'), "FortiOS' own TCP framing"),
   'auto-transport-threshold': later(integer(1, 300, 15), 'IKE over TCP'),

@@ -179,9 +179,9 @@ export const fctems = table({
     'serial-number': served(text(16), 'FCTEMS and ten digits'),
     'tenant-id': served(text(32), '32 hexadecimal digits, zeros for the default site'),
     'source-ip': served(ipv4(), 'our address'),
-    certificate: inert(
+    certificate: served(
       text(79),
-      'of releases before 7.0: set verifying-ca, or accept the certificate by `execute fctems verify`',
+      'certificate of the server or its authority, of vpn certificate ca: as releases before 7.0 have it',
     ),
     'fortinetone-cloud-authentication': served(toggle('disable'), 'EMS Cloud'),
     'cloud-authentication-access-key': served(password, 'EMS Cloud'),

@@ -18,21 +18,20 @@ describe('blocks of the guides', () => {
     expect(once).not.toBe('');
   });
 
-  it('example 1: users and addresses are missing, posture is not served', () => {
+  it('example 1: users, addresses and the EMS are missing', () => {
     expect(places(read('guideExample1'))).toEqual([
       '11:23 port1',
       '19:24 local-group',
-      '20:13 ems-sn-check',
-      '21:29 ztna',
       '23:22 auto',
       '24:32 dialup_split',
+      '28:33 EMS1_ZTNA_all_registered_clients',
     ]);
     const [profile] = loadConfig(read('guideExample1')).config.profiles;
     expect(profile).toMatchObject({
       name: 'dialup',
       localAuth: { kind: 'psk' },
       remoteAuth: { kind: 'eap', identity: 'request', groups: ['local-group'] },
-      match: { kind: 'ztna', tags: [{ ems: 1, type: 'ZTNA', name: 'all_registered_clients' }], emsSnCheck: true },
+      match: { kind: 'ztna', rule: { tags: [{ ems: 1, type: 'ZTNA', name: 'all_registered_clients' }], emsSnCheck: true } },
       modeCfg: { savePassword: true },
       phase2: [{ name: 'DY' }],
     });
@@ -63,9 +62,8 @@ config firewall address\nedit "dialup_split"\nset subnet 10.0.0.0/8\nnext\nend\n
     expect(places(read('guideExample2'))).toEqual([
       '4:27 vlan160',
       '14:28 local_group',
-      '15:17 ems-sn-check',
-      '16:33 ztna',
       '19:26 auto',
+      '24:37 EMS3_ZTNA_a',
       '34:12 firewall',
       '38:25 mgmt1',
     ]);
@@ -75,7 +73,7 @@ config firewall address\nedit "dialup_split"\nset subnet 10.0.0.0/8\nnext\nend\n
           name: 'FCT_EMS_TAG_ph2',
           groups: [20, 21],
           dpd: { mode: 'on-idle', retryInterval: 60_000 },
-          match: { tags: [{ ems: 3, type: 'ZTNA', name: 'a' }] },
+          match: { rule: { tags: [{ ems: 3, type: 'ZTNA', name: 'a' }] } },
           modeCfg: { splitInclude4: undefined },
           phase2: [{ name: 'FCT_EMS_TAG_ph2', groups: [20, 21] }],
         },
@@ -91,13 +89,15 @@ config firewall address\nedit "dialup_split"\nset subnet 10.0.0.0/8\nnext\nend\n
         interface: 'wan1',
         match: {
           kind: 'ztna',
-          tags: [
-            { ems: 1, type: 'ZTNA', name: 'Antivirus running' },
-            { ems: 1, type: 'ZTNA', name: 'Telemetry Connected' },
-          ],
+          rule: {
+            tags: [
+              { ems: 1, type: 'ZTNA', name: 'Antivirus running' },
+              { ems: 1, type: 'ZTNA', name: 'Telemetry Connected' },
+            ],
+          },
         },
       });
-      expect(codes(text)).toEqual(['later']);
+      expect(codes(text)).toEqual(['reference']); // no server is EMS 1
     }
   });
   it('the access proxy, its virtual IP and its policy wait for their parts', () => {
@@ -110,8 +110,8 @@ config firewall address\nedit "dialup_split"\nset subnet 10.0.0.0/8\nnext\nend\n
       '28:8 firewall',
     ]);
   });
-  it('the EMS connectors wait for theirs', () => {
-    expect(places(read('ems'))).toEqual(['1:8 endpoint-control']);
+  it('the EMS servers: only the certificates that they name are missing', () => {
+    expect(places(read('ems'))).toEqual(['4:25 EMS_server', '12:25 EMS_Cloud_server']);
     expect(loadConfig(read('ems')).config.fctems.map(({ key, server }) => [key, server])).toEqual([
       ['EMS', '172.16.1.10'],
       ['EMS_Cloud', ''],

@@ -344,9 +344,11 @@ describe('remote-gw-match', () => {
   it('by country refuses everybody, and says so', () => {
     const text = gateway(['set remote-gw-match geography', 'set remote-gw-country "CH"']);
     expect(profileOf(text).match).toEqual({ kind: 'geography', country: 'CH' });
-    expect(told(text)).toEqual(["warning later: matching by country in 'dialup' is not served yet, so every client is refused"]);
+    expect(told(text)).toEqual([
+      "warning missing: 'dialup' matches by country, and nothing tells countries: every client is refused",
+    ]);
   });
-  it('ztna holds the tags in order, and says that nobody has one yet', () => {
+  it('ztna holds the rule with its tags in order, and says which EMS is missing', () => {
     const text = gateway([
       'set remote-gw-match ztna',
       'set remote-gw-ztna-tags "EMS1_ZTNA_b" "EMS3_CLASS_Low"',
@@ -354,15 +356,21 @@ describe('remote-gw-match', () => {
     ]);
     expect(profileOf(text).match).toEqual({
       kind: 'ztna',
-      tags: [
-        { ems: 1, type: 'ZTNA', name: 'b' },
-        { ems: 3, type: 'CLASS', name: 'Low' },
-      ],
-      emsSnCheck: true,
+      rule: {
+        tags: [
+          { ems: 1, type: 'ZTNA', name: 'b' },
+          { ems: 3, type: 'CLASS', name: 'Low' },
+        ],
+        emsSnCheck: true,
+        unknownDevice: 'deny',
+        uidBinding: 'address',
+      },
+      lost: { do: 'delete' },
     });
-    expect(told(text)).toContain(
-      "warning later: remote-gw-match ztna of 'dialup': the EMS connectors are not served yet, so every client is refused",
-    );
+    expect(told(text)).toEqual([
+      "warning reference: tags of 'dialup' are of EMS 1, and no server is EMS 1: no client passes by them",
+      "warning reference: tags of 'dialup' are of EMS 3, and no server is EMS 3: no client passes by them",
+    ]);
   });
   it('ztna without tags is an error', () => {
     expect(told(gateway(['set remote-gw-match ztna']))).toContain(
