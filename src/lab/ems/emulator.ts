@@ -3,17 +3,10 @@
  * It speaks docs/ems-api.md. Any number of them can live in one process.
  */
 import type { Secret } from '../../../crypto/index.ts';
-import {
-  type EmsCertificates,
-  makeEmsCertificates,
-  namesOf,
-  ofWrongCa,
-  type Shown,
-  shown,
-  withChangedKey,
-} from './certificates.ts';
+import { type EmsCertificates, makeEmsCertificates, namesOf, shown } from './certificates.ts';
 import { type EmsFault, type Faults, listOf, withFault, withoutFault } from './faults.ts';
-import { FrontDoor, wantsPort } from './frontDoor.ts';
+import { FaultyPort } from './faultyPort.ts';
+import { FrontDoor } from './frontDoor.ts';
 import { type EmsGateway, type GatewayChange, Gateways } from './gateways.ts';
 import { Listener } from './listener.ts';
 import { Push } from './push.ts';
@@ -110,15 +103,11 @@ export class EmsEmulator {
   readonly #walks: Walks;
   readonly #push: Push;
   readonly #door: FrontDoor;
-  readonly #listener: Listener;
+  readonly #port: FaultyPort;
   readonly #tunnels: EmsTunnelSeen[] = [];
   readonly #paths = new Map<string, number>();
-  readonly #wrong = new Map<string, Shown>();
   #faults: Faults = {};
   #frozen: { readonly view: TableView; readonly keys: readonly string[] } | undefined;
-  #flap: { readonly timer: NodeJS.Timeout; readonly up: boolean } | undefined;
-  #applying: Promise<void> = Promise.resolve();
-  #closed = false;
 
   private constructor(o: EmsOptions, tokens: TokenIssuer) {
     const { saved } = o;
@@ -168,8 +157,9 @@ export class EmsEmulator {
       now: this.#now,
       accept: (...upgrade) => this.#push.accept(...upgrade),
       count: (path, status) => this.#count(path, status),
+      onFault: (error) => this.#note(`a fault: ${error instanceof Error ? error.stack : String(error)}`),
     });
-    this.#listener = new Listener({
+    const listener = new Listener({
       address: this.address,
       port: o.port ?? 0,
       shown: shown(this.#certificates),
@@ -178,6 +168,7 @@ export class EmsEmulator {
       onRequest: (request, response) => this.#door.request(request, response),
       onUpgrade: (request, stream, head) => this.#door.upgrade(request, stream, head),
     });
+    this.#port = new FaultyPort(listener, this.#certificates, () => this.#wish(), this.#note);
   }
 
   /**
@@ -189,12 +180,12 @@ export class EmsEmulator {
     const now = o.now ?? Date.now;
     const tokens = await TokenIssuer.open(o.saved?.tokenKeys ?? [], o.tokenLifetime ?? 3600, () => Math.floor(now() / 1000));
     const ems = new EmsEmulator(o, tokens);
-    await ems.#listener.open();
+    await ems.#port.follow({});
     return ems;
   }
 
   get port(): number {
-    return this.#listener.port;
+    return this.#port.number;
   }
 
   /** `https://127.0.0.1:8013` */
@@ -209,7 +200,7 @@ export class EmsEmulator {
   }
 
   get counters(): EmsCounters {
-    return { connections: this.#listener.connections, webSockets: this.#push.size, paths: this.#paths };
+    return { connections: this.#port.connections, webSockets: this.#push.size, paths: this.#paths };
   }
 
   /** @throws EmsRefused when it is there already, a value is outside its limits, or it is one too many */
@@ -325,9 +316,8 @@ export class EmsEmulator {
 
   /** Closes the port and every connection. Twice is harmless. */
   async close(): Promise<void> {
-    this.#closed = true;
     this.#push.close(1001, 'the server stops');
-    await this.#apply();
+    await this.#port.close();
   }
 
   #put(record: EmsEndpoint): EmsEndpoint {
@@ -346,6 +336,8 @@ export class EmsEmulator {
     if (record === undefined) throw new EmsRefused('not-found', `there is no endpoint '${uid}'`);
     return record;
   }
+
+  readonly #note = (note: string): void => this.#o.onNote?.(note);
 
   #view(): TableView {
     return this.#frozen?.view ?? this.#table.live();
@@ -370,7 +362,7 @@ export class EmsEmulator {
     this.#o.onChange?.();
     if (what === 'denied') this.#push.close(4403, 'denied', cn);
     if (what === 'withdrawn') this.#push.close(4401, 'authorisation withdrawn', cn);
-    if (what === 'asks') this.#o.onNote?.(`gateway ${cn} asks to be authorised`);
+    if (what === 'asks') this.#note(`gateway ${cn} asks to be authorised`);
   }
 
   /** Paths that exist are few; all others count as one. */
@@ -388,45 +380,7 @@ export class EmsEmulator {
     if (before.stale?.kind === 'mute' && faults.stale?.kind !== 'mute') this.#door.release();
     if (before.stale !== undefined && faults.stale === undefined) this.#push.changed();
     if (faults['no-websocket'] !== undefined) this.#push.close(1001, 'no more');
-    if (before.flapping !== faults.flapping) this.#flapTo(false);
-    await this.#apply();
-  }
-
-  /** Up or down for as long as the fault says; ends with it. */
-  #flapTo(up: boolean): void {
-    clearTimeout(this.#flap?.timer);
-    const { flapping } = this.#faults;
-    if (flapping === undefined || this.#closed) {
-      this.#flap = undefined;
-      return;
-    }
-    const turn = () => {
-      this.#flapTo(!up);
-      this.#apply().catch((error: unknown) => this.#o.onNote?.(`the port could not be opened again: ${String(error)}`));
-    };
-    this.#flap = { up, timer: setTimeout(turn, up ? flapping.up : flapping.down).unref() };
-  }
-
-  /** Makes the port what it should be, one change after the other. */
-  #apply(): Promise<void> {
-    const step = async () => {
-      this.#listener.show(this.#shown());
-      if (!this.#closed && wantsPort(this.#faults, this.#flap?.up === true)) return this.#listener.open();
-      await this.#listener.close();
-    };
-    const done = this.#applying.then(step);
-    this.#applying = done.catch(() => undefined); // told to who asked; the next change must not fail for it
-    if (this.#closed) this.#flapTo(false);
-    return done;
-  }
-
-  #shown(): Shown {
-    const kind = this.#faults.certificate?.kind;
-    if (kind === undefined) return shown(this.#certificates);
-    const made =
-      this.#wrong.get(kind) ?? (kind === 'wrong-ca' ? ofWrongCa(this.#wish()) : withChangedKey(this.#certificates, this.#wish()));
-    this.#wrong.set(kind, made);
-    return made;
+    await this.#port.follow(faults);
   }
 }
 

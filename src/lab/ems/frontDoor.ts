@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { constantTimeEqual, readCertificate, type Secret } from '../../../crypto/index.ts';
 import { type Answer, type Refusal, refuse, type Shape, write, writeRaw } from './answer.ts';
-import { type Faults, type GarbageKind, listOf } from './faults.ts';
+import type { Faults, GarbageKind } from './faults.ts';
 import { answerFortios, FORTIOS } from './fortios.ts';
 import type { Judgement } from './gateways.ts';
 import { answerNative, CHANGES, NATIVE } from './native.ts';
@@ -26,6 +26,8 @@ export type FrontDoorOptions = {
   readonly now: () => number;
   readonly accept: (request: IncomingMessage, stream: Duplex, head: Buffer, client: string, since: number | undefined) => void;
   readonly count: (path: string, status: number) => void;
+  /** A fault of ours: it was answered with 500. */
+  readonly onFault: (error: unknown) => void;
 };
 
 /** Calls in hand at one time; what is slow or never answered counts. */
@@ -97,7 +99,7 @@ export class FrontDoor {
         stream.off('error', gone); // the WebSocket's from here
         this.#o.accept(request, stream, head, client, since);
       } catch (error) {
-        refused(refusalOf(error));
+        refused(this.#refusalOf(error));
       }
     });
   }
@@ -139,8 +141,14 @@ export class FrontDoor {
       if (path.startsWith(`${NATIVE}/`)) return answerNative(world, call);
       return path.startsWith(`${FORTIOS}/`) ? answerFortios(world, call) : refuse(404, 'There is no such path.');
     } catch (error) {
-      return refusalOf(error);
+      return this.#refusalOf(error);
     }
+  }
+
+  #refusalOf(error: unknown): Refusal {
+    if (error instanceof EmsRefused) return refuse(400, error.message);
+    this.#o.onFault(error);
+    return refuse(500, 'A fault of the emulator.');
   }
 
   #isMute(path: string): boolean {
@@ -198,11 +206,6 @@ function urlOf({ url = '' }: IncomingMessage): URL | undefined {
   return /^\/(?!\/)/.test(url) ? (URL.parse(url, 'https://ems') ?? undefined) : undefined;
 }
 
-function refusalOf(error: unknown): Refusal {
-  if (error instanceof EmsRefused) return refuse(error.code === 'not-found' ? 404 : 400, error.message);
-  return refuse(500, 'A fault of the emulator.');
-}
-
 /** The body of a POST, read to its bound; nothing for other methods. Rejects when the client goes away. */
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array | Refusal> {
   if (request.method !== 'POST') return new Uint8Array();
@@ -217,9 +220,4 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array | Refusal> {
     parts.push(part);
   }
   return Buffer.concat(parts);
-}
-
-/** Whether any fault is on that closes the port. */
-export function wantsPort(faults: Faults, flapIsUp: boolean): boolean {
-  return listOf(faults).every(({ name }) => name !== 'down' && (name !== 'flapping' || flapIsUp));
 }

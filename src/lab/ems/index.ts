@@ -1,4 +1,5 @@
 /** The door of the emulated EMS. */
+export { type AdminCommands, type AdminDoor, type AdminName, callAdmin, EmsNotRunning, serveAdmin } from './admin.ts';
 
 export { type EmsCertificates, fingerprintOf, makeEmsCertificates } from './certificates.ts';
 export {
@@ -19,4 +20,5 @@ export {
   type EmsTag,
   type EmsTagType,
 } from './record.ts';
+export { EmsStore, readStore, replacePrivate } from './store.ts';
 export type { TokenWish } from './token.ts';

@@ -112,7 +112,8 @@ describe('faults on demand (EMS API §7)', () => {
   });
 
   it('stale frozen: all is answered as it was, nothing is told; then everything at once', async () => {
-    const ems = await emulator({ pingEvery: 10 });
+    const now = Date.now();
+    const ems = await emulator({ pingEvery: 10, now: () => now }); // nobody is dead while the clock stands
     ems.addEndpoint('A', { tags: ['a'] });
     const { seq } = ems;
     const socket = await listen(ems, certificate);
