@@ -30,28 +30,32 @@ export const fault: Verb = {
   options: [STATE],
   run: (values, terminal) => {
     const [name, value] = [values.word('NAME') ?? '', values.word('VALUE')];
-    const told = (on: readonly string[]) => (on.length === 0 ? ['no faults'] : on);
-    const common = { verb: 'fault', values, terminal };
-    const refuse = (why: string) => {
+    const why = misfit(name, value);
+    if (why !== undefined) {
       say(terminal.stderr, `postern ems fault: ${why}`, 'See `postern help ems fault`.');
       return Promise.resolve(EXIT.usage);
-    };
-    const names = [...FAULT_NAMES, '401', '500'];
-    const which = name === 'clear' ? (value ?? FAULT_NAMES[0]) : name;
-    if (name === 'list')
-      return value === undefined
-        ? ask({ ...common, name: 'fault-list', takes: {} }, told)
-        : refuse(`'${value}' is one word too many`);
-    if (!names.some((n) => n === which)) {
-      const meant = nearest(which, name === 'clear' ? FAULT_NAMES : [...names, ...OWN]);
-      return refuse(
-        `there is no fault '${which}'${meant === undefined ? `: ${[...FAULT_NAMES, ...OWN].join(', ')}` : `; did you mean '${meant}'?`}`,
-      );
     }
+    const told = (on: readonly string[]) => (on.length === 0 ? ['no faults'] : on);
+    const common = { verb: 'fault', values, terminal };
+    if (name === 'list') return ask({ ...common, name: 'fault-list', takes: {} }, told);
     if (name === 'clear') return ask({ ...common, name: 'fault-clear', takes: value === undefined ? {} : { name: value } }, told);
-    const choices = FAULT_NAMES.flatMap((n) => (n === name ? FAULT_VALUES[n] : []));
-    const meant = value === undefined || choices.includes(value) ? undefined : nearest(value, choices);
-    if (meant !== undefined && /^[a-z]/.test(meant)) return refuse(`fault ${name} has no '${value}'; did you mean '${meant}'?`);
     return ask({ ...common, name: 'fault', takes: { name, ...(value === undefined ? {} : { value }) } }, told);
   },
 };
+
+/** What is wrong with the words, as far as it can be told with what was probably meant. */
+function misfit(name: string, value: string | undefined): string | undefined {
+  if (name === 'list') return value === undefined ? undefined : `'${value}' is one word too many`;
+  if (name === 'clear') return value === undefined ? undefined : unknownFault(value, FAULT_NAMES);
+  const unknown = unknownFault(name, [...FAULT_NAMES, '401', '500', ...OWN]);
+  if (unknown !== undefined || value === undefined) return unknown;
+  const choices = FAULT_NAMES.flatMap((n) => (n === name ? FAULT_VALUES[n] : [])).filter((choice) => /^[a-z]/.test(choice));
+  const meant = choices.includes(value) ? undefined : nearest(value, choices);
+  return meant === undefined ? undefined : `fault ${name} has no '${value}'; did you mean '${meant}'?`;
+}
+
+function unknownFault(word: string, names: readonly string[]): string | undefined {
+  if (names.includes(word)) return undefined;
+  const meant = nearest(word, names);
+  return `there is no fault '${word}'${meant === undefined ? `: ${names.join(', ')}` : `; did you mean '${meant}'?`}`;
+}

@@ -15,7 +15,7 @@ export type EmsFault =
   /** Every call is answered with this status. */
   | { readonly name: 'status'; readonly status: 401 | 403 | 429 | 500 | 503 }
   | { readonly name: 'garbage'; readonly kind: GarbageKind }
-  /** `wrong-ca`: a certificate of another authority with the same names. `changed-key`: same authority, same names, another key. */
+  /** `wrong-ca`: same names, another authority of the same name. `changed-key`: same names, same authority, another key. */
   | { readonly name: 'certificate'; readonly kind: 'wrong-ca' | 'changed-key' }
   /**
    * `frozen`: everything is answered as it was when the fault began, WebSockets ping and tell nothing. `mute`: the calls for

@@ -13,7 +13,6 @@ export {
 export { type EmsFault, FAULT_NAMES, FAULT_VALUES, faultText, readFault } from './faults.ts';
 export type { EmsGateway } from './gateways.ts';
 export {
-  DEFAULT_TENANT,
   type EmsEndpoint,
   type EmsEndpointFields,
   EmsRefused,

@@ -1,4 +1,4 @@
-/** Zero-trust tokens of the emulated EMS: docs/ems-api.md §5. RS256 with its own RSA-2048 key; old keys stay while they are needed. */
+/** Zero-trust tokens of the emulated EMS (docs/ems-api.md §5): RS256 with its own RSA-2048 key; old keys stay while needed. */
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { CompactSign } from 'jose';

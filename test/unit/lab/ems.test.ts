@@ -46,7 +46,7 @@ describe('who may ask (EMS API §1.2)', () => {
     expect(() => ems.forget('FGVM404')).toThrow("there is no gateway 'FGVM404'");
   });
 
-  it('the name alone is nothing: another certificate with an authorised CN is refused, and the first one stays good', async () => {
+  it('the name alone is nothing: another certificate with a CN that is authorised is refused, the first stays good', async () => {
     const ems = await emulator();
     await call(ems, '/postern/v1/hello', { certificate });
     ems.authorize(GATEWAY);
