@@ -15,9 +15,21 @@
 import { chooseSignature, constantTimeEqual, makeSignature } from '../../crypto/index.ts';
 import { AuthMethod, CertEncoding, CfgType, concat, Exchange, type Notify, notify, type Payload } from '../wire/index.ts';
 import { errorIn, install, judgeChildAnswer, saPayload, transportWish } from './child.ts';
-import { type Core, type EapEnd, end, formFault, type IkeSa, type Intro, notifyName, request, violation } from './core.ts';
+import {
+  type Core,
+  type EapEnd,
+  end,
+  formFault,
+  type IkeSa,
+  type Intro,
+  notifyName,
+  request,
+  violation,
+  whenFree,
+} from './core.ts';
 import { deleteChildren } from './create.ts';
 import { answerEap, beginEap, type EapPeer } from './eap.ts';
+import { tokenNotify, withNul } from './fortinet.ts';
 import { judgeGateway } from './gateway.ts';
 import { authOctets, sharedKeyAuth } from './keys.ts';
 import { notifyOf, one } from './octets.ts';
@@ -33,7 +45,7 @@ export function beginAuth(core: Core, sa: IkeSa, intro: Intro): void {
     { kind: 'IDi', ...id },
     ...chain.map(({ der }): Payload => ({ kind: 'CERT', encoding: CertEncoding.X509_SIGNATURE, data: der })),
     ...(o.initialContact ? [notify('INITIAL_CONTACT')] : []),
-    ...claimed(core),
+    ...told(core, 'first'),
     ...certificateRequest(core),
     ...(o.gatewayId === undefined ? [] : [{ kind: 'IDr', ...o.gatewayId } as const]),
     ...(own === undefined ? [] : [own]),
@@ -50,10 +62,16 @@ function childPayloads(core: Core, { offer }: Intro): readonly Payload[] {
   return [...transportWish(core), saPayload(offer.proposals), { kind: 'TSi', selectors: TSi }, { kind: 'TSr', selectors: TSr }];
 }
 
-function claimed({ o }: Core): readonly Payload[] {
-  if (o.claims === undefined) return [];
-  const text = typeof o.claims === 'string' ? new TextEncoder().encode(`${o.claims}\0`) : o.claims;
-  return [notify('FORTICLIENT_CONNECT', text)];
+/** What a FortiClient tells of itself in the first request, or in the last; with a shared key or a certificate they are one. */
+function told({ o }: Core, request: 'first' | 'last'): readonly Payload[] {
+  const only = o.auth.kind !== 'eap';
+  const claims = o.claims !== undefined && (only || o.claimsIn === request);
+  const token =
+    o.ztna !== undefined && o.ztna.when !== 'after' && (only || (o.ztna.when === 'first-auth') === (request === 'first'));
+  return [
+    ...(claims && o.claims !== undefined ? [notify('FORTICLIENT_CONNECT', withNul(o.claims))] : []),
+    ...(token && o.ztna !== undefined ? [tokenNotify(o.ztna.number, o.ztna.token)] : []),
+  ];
 }
 
 function certificateRequest({ o }: Core): readonly Payload[] {
@@ -123,7 +141,7 @@ function eapRound(core: Core, sa: IkeSa, intro: Intro, peer: EapPeer, payloads: 
       core.stage = { at: 'auth', intro, eap: answer };
       const own = ownAuth(core, sa, intro, answer);
       if ('why' in own) return end(core, 'failed', own.why);
-      return request(core, sa, Exchange.IKE_AUTH, [own], { kind: 'auth', step: 'final' });
+      return request(core, sa, Exchange.IKE_AUTH, [own, ...told(core, 'last')], { kind: 'auth', step: 'final' });
     }
     case 'failure':
       return end(core, 'failed', `EAP: ${answer.why}`);
@@ -156,6 +174,12 @@ function establish(core: Core, sa: IkeSa, intro: Intro, payloads: readonly Paylo
     return failAndTell(core, sa, `the gateway says ${notifyName(error)}`);
   core.stage = { at: 'established' };
   takeConfiguration(core, payloads);
+  const { ztna } = core.o;
+  if (ztna?.when === 'after')
+    whenFree(core, () => {
+      if (core.ike === undefined) return;
+      request(core, core.ike, Exchange.INFORMATIONAL, [tokenNotify(ztna.number, ztna.token)], { kind: 'informational' });
+    });
   if (intro.offer === undefined) {
     if (one(payloads, 'SA') !== undefined) violation(core, 'SA for a client that asked for no child');
     return;

@@ -33,6 +33,7 @@ import {
   whenFree,
 } from './core.ts';
 import { childAnswer, createChild, deleteChildren, deletedAnswer } from './create.ts';
+import { tokenNotify } from './fortinet.ts';
 import { beginInit, initAnswer } from './init.ts';
 import { type Endpoint, type LabOptions, settle } from './options.ts';
 import { open, Reassembly } from './protect.ts';
@@ -155,6 +156,12 @@ export class LabClient {
     this.#whenFree(now, 'informational', (core, sa) =>
       request(core, sa, Exchange.INFORMATIONAL, payloads, { kind: 'informational' }),
     );
+  }
+
+  /** A fresh token in an INFORMATIONAL; `number` is the notify's, the configured one unless said. */
+  sendToken(now: number, token: string | Uint8Array, number = this.#core.o.ztna?.number): void {
+    if (number === undefined) throw new RangeError('the number of ZTNA_TAG is not known');
+    this.informational(now, [tokenNotify(number, token)]);
   }
 
   /** Any exchange type with any payloads: what no honest client sends. */

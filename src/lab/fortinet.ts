@@ -1,7 +1,7 @@
 /**
  * Speaking like a FortiClient: what its configuration request asks for, and the text of FORTICLIENT_CONNECT.
  */
-import { CfgAttribute, type CfgValue, NO_OCTETS } from '../wire/index.ts';
+import { CfgAttribute, type CfgValue, NO_OCTETS, type Notify } from '../wire/index.ts';
 
 /** Lines of FORTICLIENT_CONNECT in FortiClient's order; what is not given is left out. */
 export type FortiClientFields = {
@@ -37,6 +37,16 @@ export function fortiClientConnect(f: FortiClientFields): string {
   ];
   return lines.map(([key, value]) => (value === undefined ? '' : `${key}=${value}\n`)).join('');
 }
+
+/** A text with the NUL that FortiClient puts behind it; octets as they are. */
+export const withNul = (value: string | Uint8Array): Uint8Array =>
+  typeof value === 'string' ? new TextEncoder().encode(`${value}\0`) : value;
+
+/** ZTNA_TAG, whose number nobody has published. */
+export const tokenNotify = (type: number, token: string | Uint8Array): Notify => ({
+  ...{ kind: 'N', name: 'UNKNOWN', type, protocol: 0, spi: NO_OCTETS },
+  data: withNul(token),
+});
 
 /** The seventeen attributes of FortiClient 7.4.2 in its order; for `cpAttributes` with `requestAddresses: []`. */
 export function fortiClientAttributes(serial = 'FCT8001234567890'): readonly CfgValue[] {

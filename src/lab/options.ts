@@ -54,6 +54,12 @@ export type GatewayAuth =
       readonly authorities?: readonly Certificate[];
     };
 
+export type ZtnaToken = {
+  readonly number: number;
+  readonly token: string | Uint8Array;
+  readonly when: 'first-auth' | 'in-auth' | 'after';
+};
+
 export type LabOptions = {
   /** Ports are those of IKE_SA_INIT: 500 and 500, say; with `start4500` the NAT-T ports are used instead. */
   readonly local: Endpoint;
@@ -84,6 +90,10 @@ export type LabOptions = {
   readonly networkId?: number;
   /** FORTICLIENT_CONNECT: a text gets its NUL, octets are sent as they are. */
   readonly claims?: string | Uint8Array;
+  /** In which IKE_AUTH request it stands; the last one of a client with EAP is the one with AUTH. */
+  readonly claimsIn?: 'first' | 'last';
+  /** ZTNA_TAG: the notify's number, the token (a NUL is added), and when it is sent: in an IKE_AUTH request, or after them. */
+  readonly ztna?: ZtnaToken;
   readonly fragmentation?: boolean;
   /** Octets of the largest IP datagram we send before we fragment. */
   readonly mtu?: number;
@@ -116,7 +126,7 @@ export type Settings = Omit<Required<LabOptions>, 'ikeProposals' | 'espProposals
     /** All attributes of the CFG_REQUEST in order. */
     readonly cpRequest: readonly CfgValue[];
   };
-type Unset = 'gatewayId' | 'networkId' | 'claims' | 'keepalive';
+type Unset = 'gatewayId' | 'networkId' | 'claims' | 'ztna' | 'keepalive';
 
 /** Fills in the defaults. Throws RangeError for a word that is no proposal. */
 export function settle(options: LabOptions): Settings {
@@ -136,6 +146,7 @@ export function settle(options: LabOptions): Settings {
     TSi: anyTs,
     TSr: anyTs,
     vendorIds: false,
+    claimsIn: 'first',
     fragmentation: true,
     mtu: 1280,
     natt: 'float',
