@@ -378,7 +378,7 @@ export class EmsEmulator {
     if (faults.stale?.kind !== 'frozen') this.#frozen = undefined;
     else this.#frozen ??= { view: this.#table.frozen(), keys: this.#tokens.publicKeys() };
     if (before.stale?.kind === 'mute' && faults.stale?.kind !== 'mute') this.#door.release();
-    if (before.stale !== undefined && faults.stale === undefined) this.#push.changed();
+    if (before.stale !== undefined && faults.stale === undefined) this.#push.resume();
     if (faults['no-websocket'] !== undefined) this.#push.close(1001, 'no more');
     await this.#port.follow(faults);
   }

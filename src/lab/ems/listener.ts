@@ -48,6 +48,7 @@ export class Listener {
     });
     this.#server.on('request', o.onRequest);
     this.#server.on('upgrade', o.onUpgrade);
+    this.#server.on('error', () => undefined); // whoever opens the port hears of it; a failed accept ends nothing
     this.#server.on('tlsClientError', (_, socket) => socket.destroy());
     this.#server.on('clientError', (_, socket) => socket.destroy());
   }

@@ -26,6 +26,7 @@ export class Push {
   readonly #o: PushOptions;
   #heartbeat: NodeJS.Timeout | undefined;
   #due = false;
+  #keysDue = false;
 
   constructor(o: PushOptions) {
     this.#o = o;
@@ -64,9 +65,17 @@ export class Push {
     });
   }
 
+  /** Other token keys: told at once, or when the silence ends. */
   keys(): void {
-    if (this.#o.silent()) return;
+    this.#keysDue = this.#o.silent();
+    if (this.#keysDue) return;
     for (const client of this.#clients) this.#send(client, { type: 'keys' });
+  }
+
+  /** The silence is over: everybody hears what was missed. */
+  resume(): void {
+    if (this.#keysDue) this.keys();
+    this.changed();
   }
 
   /** Ends the connections of one client, or all. */

@@ -1,4 +1,6 @@
 import { Agent, request } from 'node:https';
+import { connect } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../../crypto/index.ts';
 import { EmsEmulator, EmsRefused, fingerprintOf, makeEmsCertificates } from '../../../src/lab/index.ts';
@@ -364,6 +366,51 @@ describe('connections', () => {
     const socket = await listen(ems, certificate);
     await expect(call(ems, '/postern/v1/hello', { certificate })).rejects.toThrow();
     socket.socket.terminate();
+  });
+
+  it('rubbish, plain HTTP, huge heads, a body that nobody wants and a client that leaves in the middle harm nobody', async () => {
+    const ems = await emulator({ autoAuthorize: true });
+    const tcp = (octets: string) =>
+      new Promise<void>((resolve) => {
+        const socket = connect(ems.port, '127.0.0.1', () => socket.write(octets));
+        socket.on('error', () => undefined);
+        socket.on('close', () => resolve());
+        socket.resume();
+      });
+    await Promise.all([
+      tcp('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
+      tcp('\0'.repeat(1000)),
+      tcp('\x16\x03\x01\xff\xff'.repeat(100)),
+    ]);
+    const path = '/postern/v1/tunnels';
+    const raw = (octets: string, end: boolean) =>
+      new Promise<string>((resolve) => {
+        let text = '';
+        const { certificate: cert, key } = certificate;
+        const socket = tlsConnect({ port: ems.port, host: '127.0.0.1', ca: ems.ca, cert, key }, () => {
+          socket.write(octets);
+          if (end) socket.end();
+        });
+        socket.on('data', (part) => {
+          text += String(part);
+        });
+        socket.on('error', () => undefined);
+        socket.on('close', () => resolve(text));
+      });
+    const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n`;
+    expect(await raw(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`, false)).toBe('');
+    expect(await raw(`${head}\r\n`, false)).toMatch(/^HTTP\/1\.1 415[\s\S]*Connection: close/i);
+    await raw(`${head}Content-Type: application/json\r\n\r\n{`, true);
+    expect(await raw('GET http://elsewhere/postern/v1/hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', false)).toMatch(
+      / 400 /,
+    );
+    const flood = `GET /postern/v1/hello HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(600);
+    await ems.fault({ name: 'slow', ms: 5 });
+    const answers = (await raw(`${flood}GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, false)).split('HTTP/1.1 ');
+    expect(answers.filter((a) => a.startsWith('429')).length).toBeGreaterThan(0);
+    await ems.clearFault();
+    expect((await call(ems, '/postern/v1/hello', { certificate })).status).toBe(200);
+    expect(ems.tunnels()).toEqual([]);
   });
 
   it('answers are counted by path and status', async () => {

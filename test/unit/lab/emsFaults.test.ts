@@ -130,7 +130,9 @@ describe('faults on demand (EMS API §7)', () => {
     await new Promise((resolve) => socket.socket.once('ping', resolve));
     await ems.clearFault('stale');
     const told = { type: 'changed', seq: ems.seq, uids: ['A', 'B'] };
+    expect([await socket.next(), await late.next()]).toEqual([{ type: 'keys' }, { type: 'keys' }]);
     expect([await socket.next(), await late.next()]).toEqual([told, told]);
+    expect((await call(ems, '/postern/v1/token-keys', { certificate })).body.keys).toEqual(ems.tokenKeys());
   });
 
   it('stale mute: calls for devices are taken and never answered, others are', async () => {
