@@ -113,7 +113,8 @@ const TABLE: readonly (readonly [string, EmsReport, Readonly<Record<string, stri
   ['out of date', known([A], {}, 1, NOW), SILENCE],
 ];
 
-describe.each(TABLE)('EMS: %s', (_, report, expected, more) => {
+describe.each(TABLE.map(([ems, report, expected, more]) => ({ ems, report, expected, more })))('EMS: $ems', (row) => {
+  const { report, expected, more } = row;
   it.each(Object.entries(TOKENS))('token: %s', (name, told) => {
     expect(short(judge(rule([A], more), evidence([report], told), undefined, NOW))).toBe(expected[name]);
   });
