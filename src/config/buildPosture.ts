@@ -179,7 +179,10 @@ function oldCertificate(entry: FctemsEntry, store: Store, certificates: Certific
   findings.warn(
     'reference',
     place,
-    `the certificate ${shown(name)} of ${shown(entry.key.text)} is not defined under 'config vpn certificate ca': accept the server's certificate by 'execute fctems verify'`,
+    [
+      `the certificate ${shown(name)} of ${shown(entry.key.text)} is not defined under 'config vpn certificate ca':`,
+      "accept the server's certificate by 'execute fctems verify'",
+    ].join(' '),
   );
   return [];
 }

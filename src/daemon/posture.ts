@@ -25,7 +25,7 @@ export type Posture = {
   stop(): Promise<void>;
 };
 
-/** Starts the connectors of the configuration. Throws EnvironmentRefused when our own certificate can neither be read nor made. */
+/** Starts the configured connectors. Throws EnvironmentRefused when our own certificate can neither be read nor made. */
 export async function openPosture(o: PostureOptions): Promise<Posture> {
   const served = o.config.fctems.filter(({ enabled }) => enabled);
   const connectors: Connector[] = [];

@@ -1,6 +1,6 @@
 /**
- * HTTPS to one EMS: mutual TLS or an access key, a server that is trusted by its pinned certificate or by an authority, answers with
- * a bound. Nothing is sent before the server's certificate has been judged; redirects are not followed.
+ * HTTPS to one EMS: mutual TLS or an access key, a server that is trusted by its pinned certificate or by an authority, answers
+ * with a bound. Nothing is sent before the server's certificate has been judged; redirects are not followed.
  */
 import { createHash } from 'node:crypto';
 import { Agent, type RequestOptions, request } from 'node:https';

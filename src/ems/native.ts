@@ -61,6 +61,7 @@ export class NativeDriver implements EmsDriver {
     const devices: EndpointRecord[] = [];
     const removed: string[] = [];
     const from = since === undefined ? '' : `since=${since}&`;
+    let last = '';
     for (let after = ''; ; ) {
       const page = new Fields(await this.#http.get(`${BASE}/devices?${from}${after}limit=1000`), '/devices');
       devices.push(...page.list('devices', 1000, recordOf));
@@ -69,7 +70,9 @@ export class NativeDriver implements EmsDriver {
         throw new EmsCallFailed('incompatible', `it has more than ${DEVICES_MAX} devices`);
       const next = page.raw('next');
       if (next === null) return { seq: page.integer('seq'), complete: page.truth('complete'), devices, removed };
-      if (typeof next !== 'string' || !UID.test(next)) throw wrong('/devices', 'next');
+      // Each page ends behind the one before, or there would be no end of pages.
+      if (typeof next !== 'string' || !UID.test(next) || next <= last) throw wrong('/devices', 'next');
+      last = next;
       after = `after=${encodeURIComponent(next)}&`;
     }
   }
@@ -123,7 +126,7 @@ export class NativeDriver implements EmsDriver {
   }
 }
 
-/** What a message means; undefined when it cannot be read. `hello` says that we are in step up to here, or that `changed` follows. */
+/** What a message means; undefined when it cannot be read. `hello` says that we are in step, or that `changed` follows. */
 function messageOf(data: WebSocket.RawData): WatchEvent | 'other' | undefined {
   try {
     const type = new Fields(JSON.parse(String(data)) as unknown, '/changes').text('type', 32);

@@ -31,7 +31,7 @@ function tokenIn(
   return new Claimed({ number: n.type, octets: n.data.slice() }); // its own octets: the datagram must not live as long
 }
 
-/** The token in an authenticated message, told as FortiOS does; the last one counts. `had`: the number of this SA's tokens so far. */
+/** The token in an authenticated message, told as FortiOS does; the last one counts. `had`: the number of those before. */
 export function tokenFrom(notifies: readonly Notify[], had: number | undefined, env: Env): Token | undefined {
   let token: Token | undefined;
   for (const n of notifies) {

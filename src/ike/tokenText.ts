@@ -1,4 +1,4 @@
-/** A token as the debug line may show it: its claims, and enough of a hash to tell two apart; nothing that could be sent again. */
+/** A token as the debug line may show it: its claims, and enough of a hash to tell two apart; nothing to be sent again. */
 import { sha256 } from '../../crypto/index.ts';
 import { hex, printable } from '../wire/index.ts';
 

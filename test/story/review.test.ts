@@ -1,6 +1,6 @@
 /**
- * A standing before the gate is lent: what EMS says later, its silence, a token that comes, goes or is renewed. Scripted EMS, real
- * engine, virtual time.
+ * A standing before the gate is lent: what EMS says later, its silence, a token that comes, goes or is renewed. Scripted EMS,
+ * real engine, virtual time.
  */
 import { describe, expect, it } from 'vitest';
 import { fortiClientConnect } from '../../src/lab/index.ts';

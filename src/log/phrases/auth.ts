@@ -69,10 +69,10 @@ export const tokenNumber = (number: number): Phrase =>
   line`notify type ${number} carries a ZTNA token: 'config postern posture', 'set ztna-tag-notify ${number}' pins it`;
 export const sendTagsSuccess = (): Phrase => line`send EMS_ZTNA_TAGS_CHECK_SUCCESS`;
 export const tunnelUpSent = (uid: string, instance: string, address?: Uint8Array): Phrase =>
-  line`sent tunnel-up message to EMS: (fct-uid=${uid}, intf=${instance}, addr=${addressText(address ?? NO_ADDRESS)}, vdom=root)`;
+  line`sent tunnel-up message to EMS: (fct-uid=${uid}, intf=${instance}, addr=${inner(address)}, vdom=root)`;
 export const tunnelDownSent = (uid: string, instance: string, address?: Uint8Array): Phrase =>
-  line`sent tunnel-down message to EMS: (fct-uid=${uid}, intf=${instance}, addr=${addressText(address ?? NO_ADDRESS)}, vdom=root)`;
-const NO_ADDRESS = new Uint8Array(4);
+  line`sent tunnel-down message to EMS: (fct-uid=${uid}, intf=${instance}, addr=${inner(address)}, vdom=root)`;
+const inner = (address = new Uint8Array(4)): string => addressText(address);
 /** ours: a profile may soften what losing the posture does. */
 export const postureRestrained = (action: string): Phrase => line`posture lost: the tunnel stays (posture-lost ${action})`;
 /** ours: which rule decided, and on whose word. */

@@ -3,7 +3,14 @@ import { loadConfig } from '../../../src/config/index.ts';
 import { gateway, profileOf, told } from './text.ts';
 
 const server = (name: string, ...lines: readonly string[]) =>
-  `config endpoint-control fctems\nedit "${name}"\nset status enable\nset server ems.example.net\n${lines.join('\n')}\nnext\nend\n`;
+  [
+    'config endpoint-control fctems',
+    `edit "${name}"`,
+    'set status enable',
+    'set server ems.example.net',
+    ...lines,
+    'next\nend\n',
+  ].join('\n');
 const posture = (...lines: readonly string[]) => `config postern posture\n${lines.join('\n')}\nend\n`;
 const numbers = (text: string) => loadConfig(text).config.fctems.map(({ key, number }) => `${key} ${number}`);
 

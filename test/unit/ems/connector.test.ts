@@ -108,7 +108,10 @@ describe('the states', () => {
       await is('Auth failed');
     }),
   );
-  it('Not reachable where nobody listens', withEms({ port: 1 }, async ({ is }) => await is('Not reachable')));
+  it(
+    'Not reachable where nobody listens',
+    withEms({ port: 1 }, async ({ is }) => await is('Not reachable')),
+  );
   it(
     'Not sent where the name means nothing',
     withEms({ host: 'no-such-host.invalid' }, async ({ is }) => await is('Not sent')),
