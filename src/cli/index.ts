@@ -2,6 +2,7 @@
 import { nearest } from '../config/index.ts';
 import { EnvironmentRefused } from '../net/index.ts';
 import { check } from './check.ts';
+import { demo } from './demo.ts';
 import { ems } from './ems.ts';
 import { EXIT, say, type Terminal } from './exit.ts';
 import { helpOf, overview } from './help.ts';
@@ -13,7 +14,7 @@ import { version } from './version.ts';
 
 export { terminalOf } from './exit.ts';
 
-const VERBS: readonly Verb[] = [run, check, lab, ems];
+const VERBS: readonly Verb[] = [run, check, lab, demo, ems];
 
 /** Runs the command; gives the exit code and never throws for what a user or a machine can do. */
 export async function main(words: readonly string[], terminal: Terminal, verbs: readonly Verb[] = VERBS): Promise<number> {

@@ -6,8 +6,9 @@ import { EnvironmentRefused, localAddresses } from '../net/index.ts';
 import { readConfigFile } from './configFile.ts';
 import { EXIT, say, type Terminal } from './exit.ts';
 import { type LabPlace, steps, swanctlConf } from './lab/client.ts';
+import { LAB_EMS_PORT, LAB_TAG, type LabEms, labEms } from './lab/ems.ts';
 import { GATEWAY, type Lab, labIn } from './lab/setup.ts';
-import { portOf } from './options.ts';
+import { portOf, type Values } from './options.ts';
 import { type ServeOptions, serve } from './serve.ts';
 import type { Verb } from './verb.ts';
 
@@ -16,7 +17,8 @@ export const lab: Verb = {
   summary: 'run a gateway with a ready-made configuration, and say how a client connects',
   text: [
     'Makes a configuration with random secrets, users and certificates in the state directory, once, and runs the gateway',
-    'with it until Ctrl-C, with the ike debug stream in sight. Prints the strongSwan configuration that connects to it.',
+    'with it until Ctrl-C, with the ike debug stream in sight, beside an emulated EMS that knows two devices. Prints the',
+    'strongSwan configuration that connects to it, and what to try.',
     'Takes the ports 500 and 4500, or 5500 and 5501 where those are taken or need rights that you do not have.',
   ],
   options: [
@@ -34,44 +36,66 @@ export const lab: Verb = {
       say(terminal.stderr, `postern lab: ${why ?? ''}`);
       return EXIT.usage;
     }
-    const made = await labIn(values.one('state') ?? '.state');
-    const file = await readConfigFile(made.config);
-    if (file.kind !== 'loaded') {
-      say(terminal.stderr, file.kind === 'wrong' ? file.text : `postern lab: ${file.why}`);
-      return EXIT.usage;
-    }
-    const chosen = ike.port !== undefined || natt.port !== undefined;
-    const pairs: readonly Ports[] = chosen ? [{ ike: ike.port ?? 500, natt: natt.port ?? 4500 }] : PORTS;
-    const journalFile = join(made.directory, 'journal.jsonl');
-    const journal = terminal.journal({ file: journalFile });
-    say(terminal.stdout, `postern lab: ${made.fresh ? 'made' : 'using'} ${made.config}; the journal is in ${journalFile}`);
-    const options = (ports: Ports): ServeOptions => ({
-      config: file.config,
-      listen: values.all('listen'),
-      ikePort: ports.ike,
-      nattPort: ports.natt,
-      state: made.directory,
-      debug: { narrative: true },
-      capture: values.one('capture'),
-      captureKeys: values.one('capture-keys'),
-      onReady: ({ listening }) => introduce(made, file.config, listening, terminal),
-    });
+    const directory = values.one('state') ?? '.state';
+    const ems = await labEms(directory, (line) => say(terminal.stdout, `postern lab: ${line}`));
     try {
-      for (const [i, ports] of pairs.entries()) {
-        try {
-          return await serve(options(ports), journal, terminal);
-        } catch (error) {
-          const again = pairs[i + 1];
-          if (!(error instanceof EnvironmentRefused) || again === undefined || !PORT_TROUBLE.includes(error.code)) throw error;
-          say(terminal.stdout, `postern lab: ${error.message} Trying ${again.ike} and ${again.natt} instead.`);
-        }
-      }
-      return EXIT.environment;
+      return await running(directory, ems, { ike: ike.port, natt: natt.port }, values, terminal);
     } finally {
-      journal.flush();
+      await ems.close();
     }
   },
 };
+
+type Wanted = { readonly ike: number | undefined; readonly natt: number | undefined };
+
+/** The gateway, with the EMS that is there. */
+async function running(
+  directory: string,
+  { ems, directory: emsState }: LabEms,
+  ports: Wanted,
+  values: Values,
+  terminal: Terminal,
+) {
+  const made = await labIn(directory, { port: LAB_EMS_PORT, ca: ems.ca, tag: LAB_TAG });
+  const file = await readConfigFile(made.config);
+  if (file.kind !== 'loaded') {
+    say(terminal.stderr, file.kind === 'wrong' ? file.text : `postern lab: ${file.why}`);
+    return EXIT.usage;
+  }
+  // Its EMS may have had to move.
+  const fctems = file.config.fctems.map((one) => (one.name === 'lab-ems' ? { ...one, port: ems.port } : one));
+  const config: Config = { ...file.config, fctems };
+  const chosen = ports.ike !== undefined || ports.natt !== undefined;
+  const pairs: readonly Ports[] = chosen ? [{ ike: ports.ike ?? 500, natt: ports.natt ?? 4500 }] : PORTS;
+  const journalFile = join(made.directory, 'journal.jsonl');
+  const journal = terminal.journal({ file: journalFile });
+  say(terminal.stdout, `postern lab: ${made.fresh ? 'made' : 'using'} ${made.config}; the journal is in ${journalFile}`);
+  const options = (ports: Ports): ServeOptions => ({
+    config,
+    listen: values.all('listen'),
+    ikePort: ports.ike,
+    nattPort: ports.natt,
+    state: made.directory,
+    debug: { narrative: true },
+    capture: values.one('capture'),
+    captureKeys: values.one('capture-keys'),
+    onReady: ({ listening }) => introduce(made, emsState, config, listening, terminal),
+  });
+  try {
+    for (const [i, ports] of pairs.entries()) {
+      try {
+        return await serve(options(ports), journal, terminal);
+      } catch (error) {
+        const again = pairs[i + 1];
+        if (!(error instanceof EnvironmentRefused) || again === undefined || !PORT_TROUBLE.includes(error.code)) throw error;
+        say(terminal.stdout, `postern lab: ${error.message} Trying ${again.ike} and ${again.natt} instead.`);
+      }
+    }
+    return EXIT.environment;
+  } finally {
+    journal.flush();
+  }
+}
 
 type Ports = { readonly ike: number; readonly natt: number };
 const PORTS: readonly Ports[] = [
@@ -83,7 +107,13 @@ const PORT_TROUBLE: readonly string[] = ['EADDRINUSE', 'EACCES', 'EPERM'];
 type Listening = readonly { readonly address: string; readonly port: number; readonly natt: boolean }[];
 
 /** Says where we are and how a client comes; writes its configuration to a file, since it holds secrets to be copied whole. */
-function introduce({ directory, ca, secrets }: Lab, config: Config, listening: Listening, { stdout, stderr }: Terminal): void {
+function introduce(
+  { directory, ca, secrets }: Lab,
+  ems: string,
+  config: Config,
+  listening: Listening,
+  { stdout, stderr }: Terminal,
+): void {
   const address = reachable(listening);
   const portOn = (natt: boolean) => listening.find((l) => l.natt === natt && l.address === address)?.port ?? 0;
   const place: LabPlace = { address, ikePort: portOn(false), nattPort: portOn(true), gateway: GATEWAY };
@@ -96,7 +126,7 @@ function introduce({ directory, ca, secrets }: Lab, config: Config, listening: L
   say(
     stdout,
     '',
-    ...steps({ swanctl, ca }, place),
+    ...steps({ swanctl, ca, ems }, place),
     '',
     `--- ${swanctl} ---`,
     text.trimEnd(),

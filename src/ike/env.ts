@@ -189,7 +189,7 @@ const endpoint = ({ address, port }: Path['local']): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
 /** Who an event is about, with what is known by now. */
-export function subjectOf({ sa, path }: Slot, gateway: string): Subject {
+export function subjectOf({ sa, path, had }: Slot, gateway: string): Subject {
   const base = { gateway, sa: sa.basis.id, remote: endpoint(path.remote), local: endpoint(path.local) };
   if (sa.at === 'at-gate') {
     const { proof, client } = sa;
@@ -200,13 +200,13 @@ export function subjectOf({ sa, path }: Slot, gateway: string): Subject {
   if (sa.at === 'eap' || sa.at === 'eap-proven') return sa.user === undefined ? base : { ...base, user: printable(sa.user, 64) };
   if (sa.at !== 'established') return base;
   const { proof, client, lease4, lease6 } = sa;
-  const address = lease4 ?? lease6;
+  const address = (lease4 ?? lease6)?.address ?? had;
   return {
     ...base,
     peerId: proof.idText,
     ...(proof.user === undefined ? {} : { user: proof.user }),
     ...(proof.group === undefined ? {} : { group: proof.group }),
     ...(client?.uid === undefined ? {} : { fctUid: client.uid }),
-    ...(address === undefined ? {} : { assigned: addressText(address.address) }),
+    ...(address === undefined ? {} : { assigned: addressText(address) }),
   };
 }

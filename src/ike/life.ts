@@ -118,7 +118,8 @@ export class Life {
       const seconds = Math.round((clocks.now - sa.since) / 1000);
       out.push({ do: 'tell', event: { kind: 'closed', reason, why, seconds, ...subject } });
       const uid = sa.client?.uid;
-      if (uid !== undefined) env.say('gateway', phrases.tunnelDownSent, uid, sa.instance, (sa.lease4 ?? sa.lease6)?.address);
+      if (uid !== undefined)
+        env.say('gateway', phrases.tunnelDownSent, uid, sa.instance, (sa.lease4 ?? sa.lease6)?.address ?? slot.had);
       env.say('gateway', phrases.deleteDynamic);
       env.say('sa', phrases.deleted);
     } else {
@@ -135,6 +136,7 @@ export class Life {
     const { sa } = slot;
     if (sa.at !== 'established') return;
     for (const child of sa.children) this.remove(slot, child, reason);
+    slot.had = (sa.lease4 ?? sa.lease6)?.address;
     this.#release(slot, sa);
     const never = Number.POSITIVE_INFINITY;
     slot.sa = { ...sa, children: [], lease4: undefined, lease6: undefined, soft: never, hard: never, ends: never, review: never };
@@ -306,5 +308,6 @@ export function freshSlot(sa: IkeSa, from: Pick<Slot, 'path'>): Slot {
     counted: false,
     replaced: false,
     index: -1,
+    had: undefined,
   };
 }

@@ -34,6 +34,8 @@ export type Slot = Timed &
     replaced: boolean;
     /** The number behind the instance name, given back at the end. */
     index: number;
+    /** Its inner address, when that has been taken from it ahead of its end: EMS and the journal are still to hear of it. */
+    had: Uint8Array | undefined;
   };
 
 /** Our SPI of an SA: what its messages are found by. */

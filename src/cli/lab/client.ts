@@ -1,5 +1,6 @@
 /** What a strongSwan client needs to meet the lab: its swanctl.conf, and the commands to type. Pure. */
 import { CERTIFICATE_CLIENT, LAB_LAN, type LabSecrets } from './config.ts';
+import { DEVICES } from './ems.ts';
 
 export type LabPlace = {
   /** Where the client reaches us. */
@@ -10,7 +11,8 @@ export type LabPlace = {
 };
 
 /**
- * A swanctl.conf with its secrets: `lab` (pre-shared key) and `lab-cert` (certificate), both with EAP for the user.
+ * A swanctl.conf with its secrets, EAP for the user in all of it: `lab` is a healthy device, `lab-sick` one without the tag, both
+ * with the pre-shared key; `lab-cert` looks at the gateway's certificate, and no tag is asked for.
  *
  * With other ports than 500 and 4500 the client starts on our NAT-T port from its own 4500: strongSwan puts the non-ESP
  * marker in front of IKE only when neither port is 500.
@@ -41,7 +43,8 @@ export function swanctlConf(secrets: LabSecrets, place: LabPlace): string {
         }
     }`;
   return `connections {
-${connection('lab', 'client@postern.lab', 'auth = psk')}
+${connection('lab', DEVICES[0].address, 'auth = psk')}
+${connection('lab-sick', DEVICES[1].address, 'auth = psk')}
 ${connection('lab-cert', CERTIFICATE_CLIENT, 'auth = pubkey\n            cacerts = postern-lab-ca.pem')}
 }
 secrets {
@@ -55,7 +58,11 @@ ${secrets.users.map((u) => `    eap-${u.name} {\n        id = ${u.name}\n       
 }
 
 /** The steps for a person, lines. */
-export function steps(paths: { readonly swanctl: string; readonly ca: string }, place: LabPlace): readonly string[] {
+export function steps(
+  paths: { readonly swanctl: string; readonly ca: string; readonly ems: string },
+  place: LabPlace,
+): readonly string[] {
+  const state = paths.ems === '.state/ems' ? '' : ` --state ${paths.ems}`;
   return [
     'On a Debian or Ubuntu machine that reaches this one (or here, in another network namespace):',
     '',
@@ -63,11 +70,21 @@ export function steps(paths: { readonly swanctl: string; readonly ca: string }, 
     `  # copy ${paths.swanctl} to /etc/swanctl/conf.d/postern-lab.conf`,
     `  # copy ${paths.ca} to /etc/swanctl/x509ca/postern-lab-ca.pem`,
     '  swanctl --load-all',
-    '  swanctl --initiate --child lab         # pre-shared key, then alice with her password',
-    '  swanctl --initiate --child lab-cert    # the gateway shows its certificate instead',
+    `  swanctl --initiate --child lab         # the device ${DEVICES[0].address}: EMS knows it, with the tag "healthy"`,
+    `  swanctl --initiate --child lab-sick    # the device ${DEVICES[1].address}: known, without the tag: refused`,
+    '  swanctl --initiate --child lab-cert    # the gateway shows its certificate; no tag is asked for',
     '  swanctl --list-sas',
     '  swanctl --terminate --ike lab',
+    '',
+    'While `lab` is up, be the administrator of the EMS, here in another terminal, and see the tunnel fall:',
+    '',
+    `  ${POSTERN} ems tag remove ${DEVICES[0].uid} healthy${state}   # at once; \`tag add\` lets it in again`,
+    `  ${POSTERN} ems tag add ${DEVICES[1].uid} healthy${state}      # now lab-sick connects`,
+    `  ${POSTERN} ems fault down${state}                             # EMS is silent: its last word holds for a minute`,
+    `  ${POSTERN} ems fault clear${state}`,
     '',
     `The gateway is ${place.address}, its name ${place.gateway}; a client gets an address of 10.212.134.0/24.`,
   ];
 }
+
+const POSTERN = 'node bin/postern.mjs';

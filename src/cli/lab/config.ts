@@ -12,8 +12,14 @@ export const LAB_LAN = '10.50.0.0/24';
 /** The peer ID that chooses the profile with the certificate. */
 export const CERTIFICATE_CLIENT = 'client@cert.postern.lab';
 
-/** Two profiles on one address: the gateway proves itself with the group's key, or with its certificate. */
-export function labConfig(secrets: LabSecrets, gateway: LabCertificate, name: string): string {
+/** Where the lab's EMS listens, its CA (PEM), and the tag that a device must have. */
+export type LabEmsPlace = { readonly port: number; readonly ca: string; readonly tag: string };
+
+/**
+ * Two profiles on one address: the gateway proves itself with the group's key, or with its certificate. The first one opens only
+ * to devices with the tag.
+ */
+export function labConfig(secrets: LabSecrets, gateway: LabCertificate, ems: LabEmsPlace, name: string): string {
   const users = secrets.users.map(
     (u) => `    edit "${u.name}"\n        set type password\n        set passwd ${u.password}\n    next`,
   );
@@ -56,6 +62,21 @@ config vpn certificate local
         set certificate "${gateway.certificate.trim()}"
     next
 end
+config vpn certificate ca
+    edit "lab-ems-ca"
+        set ca "${ems.ca.trim()}"
+    next
+end
+config endpoint-control fctems
+    edit 1
+        set status enable
+        set name "lab-ems"
+        set server "127.0.0.1"
+        set https-port ${ems.port}
+        set verifying-ca "lab-ems-ca"
+        set out-of-sync-threshold 60
+    next
+end
 config vpn ipsec phase1-interface
     edit "lab-cert"
         set type dynamic
@@ -72,6 +93,8 @@ ${common(name, 'lab-cert-clients')}
         set interface "port1"
         set ike-version 2
         set peertype any
+        set remote-gw-match ztna
+        set remote-gw-ztna-tags "${ems.tag}"
 ${common(name, 'lab-clients')}
         set psksecret ${secrets.psk}
     next

@@ -6,7 +6,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { issueCertificate, randomOctets } from '../../../crypto/index.ts';
 import { codeOf, EnvironmentRefused } from '../../net/index.ts';
-import { type LabSecrets, labConfig } from './config.ts';
+import { type LabEmsPlace, type LabSecrets, labConfig } from './config.ts';
 
 export type Lab = {
   readonly directory: string;
@@ -20,9 +20,10 @@ export type Lab = {
 /**
  * Gives the lab of a state directory, and makes it when it is not there.
  *
+ * @param ems what a new configuration says of the lab's EMS
  * @throws EnvironmentRefused when the directory cannot be written, or holds half a lab
  */
-export async function labIn(directory: string): Promise<Lab> {
+export async function labIn(directory: string, ems: LabEmsPlace): Promise<Lab> {
   const at = (name: string) => join(directory, name);
   const paths = { directory, config: at('postern.conf'), ca: at('ca.pem') };
   try {
@@ -36,7 +37,7 @@ export async function labIn(directory: string): Promise<Lab> {
     const { authority, gateway } = certificates(Math.floor(Date.now() / 1000));
     const write = (path: string, text: string, mode: number) => writeFile(path, text, { mode });
     await write(paths.ca, authority.certificate, 0o644);
-    await write(paths.config, labConfig(secrets, gateway, GATEWAY), 0o600);
+    await write(paths.config, labConfig(secrets, gateway, ems, GATEWAY), 0o600);
     await write(at('secrets.json'), `${JSON.stringify(secrets, undefined, 2)}\n`, 0o600); // last: with it the lab is whole
     return { ...paths, secrets, fresh: true };
   } catch (error) {

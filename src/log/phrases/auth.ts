@@ -72,7 +72,7 @@ export const tunnelUpSent = (uid: string, instance: string, address?: Uint8Array
   line`sent tunnel-up message to EMS: (fct-uid=${uid}, intf=${instance}, addr=${inner(address)}, vdom=root)`;
 export const tunnelDownSent = (uid: string, instance: string, address?: Uint8Array): Phrase =>
   line`sent tunnel-down message to EMS: (fct-uid=${uid}, intf=${instance}, addr=${inner(address)}, vdom=root)`;
-const inner = (address = new Uint8Array(4)): string => addressText(address);
+const inner = (address: Uint8Array | undefined): string => addressText(address ?? new Uint8Array(4));
 /** ours: a profile may soften what losing the posture does. */
 export const postureRestrained = (action: string): Phrase => line`posture lost: the tunnel stays (posture-lost ${action})`;
 /** ours: which rule decided, and on whose word. */

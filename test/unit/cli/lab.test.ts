@@ -22,11 +22,11 @@ describe("the lab client's swanctl.conf", () => {
 
   it('with high ports starts on our NAT-T port from its own: then strongSwan sends the non-ESP marker', () => {
     const text = swanctlConf(secrets, { ...place, ikePort: 5500, nattPort: 5501 });
-    expect(text.match(/local_port = 4500\n {8}remote_port = 5501\n/g)).toHaveLength(2);
+    expect(text.match(/local_port = 4500\n {8}remote_port = 5501\n/g)).toHaveLength(3);
   });
 
   it('the steps name the files and hold no secret', () => {
-    const text = steps({ swanctl: '/x/swanctl.conf', ca: '/x/ca.pem' }, place).join('\n');
+    const text = steps({ swanctl: '/x/swanctl.conf', ca: '/x/ca.pem', ems: '/x/ems' }, place).join('\n');
     expect(text).toContain('/x/swanctl.conf');
     expect(text).toContain('/x/ca.pem');
     expect(text).not.toMatch(/group-key|pw-a/);
@@ -35,7 +35,8 @@ describe("the lab client's swanctl.conf", () => {
 
 describe("the lab's configuration", () => {
   it('asks for the certificate profile by peer ID, before the one that takes anybody', () => {
-    const text = labConfig(secrets, { certificate: 'CERT\n', key: 'KEY\n' }, 'vpn.postern.lab');
+    const ems = { port: 8013, ca: 'EMSCA', tag: 'EMS1_ZTNA_healthy' };
+    const text = labConfig(secrets, { certificate: 'CERT\n', key: 'KEY\n' }, ems, 'vpn.postern.lab');
     expect(text.indexOf('edit "lab-cert"')).toBeLessThan(text.indexOf('edit "lab"\n'));
     expect(text).toContain('set psksecret group-key');
     expect(text).toContain('set private-key "KEY"');

@@ -5,12 +5,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPem, validatePath } from '../../../crypto/index.ts';
 import { GATEWAY, type Lab, labIn } from '../../../src/cli/lab/setup.ts';
 import { loadConfig } from '../../../src/config/index.ts';
+import { makeEmsCertificates } from '../../../src/lab/index.ts';
 
+const ca = makeEmsCertificates({ serial: 'FCTEMS0000000001', names: ['127.0.0.1'], now: Math.floor(Date.now() / 1000) }).ca
+  .certificate;
+const ems = { port: 8013, ca, tag: 'EMS1_ZTNA_healthy' };
 let dir = '';
 let lab: Lab;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'postern-lab-'));
-  lab = await labIn(join(dir, 'lab'));
+  lab = await labIn(join(dir, 'lab'), ems);
 });
 afterAll(() => rm(dir, { recursive: true }));
 
@@ -46,16 +50,22 @@ describe('the lab', () => {
 
   it('is the same at the next start', async () => {
     expect(lab.fresh).toBe(true);
-    const again = await labIn(join(dir, 'lab'));
+    const again = await labIn(join(dir, 'lab'), ems);
     expect(again).toEqual({ ...lab, fresh: false });
   });
 
   it('half of a lab, or a foreign file in its place, is refused in words', async () => {
     await writeFile(join(dir, 'secrets.json'), '{"psk": 7}');
-    await expect(labIn(dir)).rejects.toMatchObject({ name: 'EnvironmentRefused', fix: expect.stringContaining('Remove it') });
+    await expect(labIn(dir, ems)).rejects.toMatchObject({
+      name: 'EnvironmentRefused',
+      fix: expect.stringContaining('Remove it'),
+    });
     await writeFile(join(dir, 'secrets.json'), 'not JSON');
-    await expect(labIn(dir)).rejects.toMatchObject({ name: 'EnvironmentRefused' });
+    await expect(labIn(dir, ems)).rejects.toMatchObject({ name: 'EnvironmentRefused' });
     await writeFile(join(dir, 'secrets.json'), JSON.stringify(lab.secrets));
-    await expect(labIn(dir)).rejects.toMatchObject({ name: 'EnvironmentRefused', fix: expect.stringContaining('start anew') });
+    await expect(labIn(dir, ems)).rejects.toMatchObject({
+      name: 'EnvironmentRefused',
+      fix: expect.stringContaining('start anew'),
+    });
   });
 });
