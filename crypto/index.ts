@@ -7,6 +7,7 @@ import type { Cipher, CryptoBackend, Group, Prf } from './backend.ts';
 import { nodeGroup } from './dh.ts';
 import { nodePrf, nodeSha1, nodeSha256 } from './prf.ts';
 
+export { booleanValue, context, contextPrimitive, type Der, DerReader, oidText, smallInteger, Tag, timeValue } from './asn1.ts';
 export type { Cipher, CryptoBackend, Group, KeyPair, Opener, Prf, Sealer } from './backend.ts';
 export { type CertificateOrder, type Issued, issueCertificate, type KeyType } from './issue.ts';
 export { type KeyKind, loadPrivateKey, type PrivateKey } from './keys.ts';
@@ -26,6 +27,7 @@ export {
   type UnservedWord,
 } from './words.ts';
 export { belongsTo, type Certificate, certificateMatches, chainFor, readCertificate, readPem } from './x509.ts';
+export { nameLine, nameText, readName } from './x509Name.ts';
 export { type PathVerdict, servesAsClient, validatePath } from './x509Path.ts';
 
 /** The backend that does the work: node:crypto, each algorithm tried once at its first use and remembered. */

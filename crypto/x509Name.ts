@@ -44,6 +44,15 @@ export function nameText(attributes: readonly Attribute[]): string {
   return bounded(parts.join(''), MAX_TEXT);
 }
 
+/** `/C=CA/O=Example/CN=laptop`: as OpenSSL prints a name among other names, safe to print, at most 512 characters. */
+export function nameLine(attributes: readonly Attribute[]): string {
+  const parts = attributes.map(({ type, text, value }) => {
+    const shown = text === undefined ? `#${hex(value.whole, 32)}` : printable(text.replace(/[/\\]/g, '\\$&'));
+    return `/${SHORT_NAMES.get(type) ?? type}=${shown}`;
+  });
+  return bounded(parts.join(''), MAX_TEXT);
+}
+
 /**
  * The name as RFC 5280 §7.1 compares it: two names are equal when these texts are. Strings of whatever type count by
  * their characters, without regard to case and to how many spaces there are; other values octet for octet.
@@ -142,9 +151,11 @@ function ia5(value: Uint8Array): string {
 
 /** Escapes what cannot be printed; quotes what would look like more than one value (RFC 2253 §2.4). */
 function quoted(text: string): string {
-  const safe = text.replace(/["\\]/g, '\\$&').replace(UNPRINTABLE_ALL, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+  const safe = printable(text.replace(/["\\]/g, '\\$&'));
   return /[,+"\\<>;=]|^[# ]| $/.test(text) || text === '' ? `"${safe}"` : safe;
 }
+
+const printable = (text: string): string => text.replace(UNPRINTABLE_ALL, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
 
 /** RFC 4518 in short: compatible characters, one case, single spaces. */
 const prepared = (text: string): string => text.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim();

@@ -3,8 +3,11 @@ import { nearest } from '../config/index.ts';
 import { EnvironmentRefused } from '../net/index.ts';
 import { check } from './check.ts';
 import { demo } from './demo.ts';
+import { diagnose } from './diagnose.ts';
 import { ems } from './ems.ts';
+import { execute } from './execute.ts';
 import { EXIT, say, type Terminal } from './exit.ts';
+import { get } from './get.ts';
 import { helpOf, overview } from './help.ts';
 import { lab } from './lab.ts';
 import { readOptions } from './options.ts';
@@ -14,7 +17,7 @@ import { version } from './version.ts';
 
 export { terminalOf } from './exit.ts';
 
-const VERBS: readonly Verb[] = [run, check, lab, demo, ems];
+const VERBS: readonly Verb[] = [run, check, lab, demo, ems, get, diagnose, execute];
 
 /** Runs the command; gives the exit code and never throws for what a user or a machine can do. */
 export async function main(words: readonly string[], terminal: Terminal, verbs: readonly Verb[] = VERBS): Promise<number> {

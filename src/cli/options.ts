@@ -19,6 +19,8 @@ export type Values = {
   all(name: string): readonly string[];
   /** The word that stands for 'UID' in the verb's `words`. */
   word(name: string): string | undefined;
+  /** All words besides options, in their order. */
+  readonly words: readonly string[];
 };
 export type Read =
   | { readonly kind: 'values'; readonly values: Values }
@@ -56,7 +58,8 @@ export function readOptions(words: readonly string[], table: readonly Option[], 
   const why = misplaced(own, positions);
   if (why !== undefined) return refused(why);
   const word = (name: string) => own[positions.findIndex((p) => p === name || p === `[${name}]`)];
-  return { kind: 'values', values: { one: (name) => given.get(name)?.[0], all: (name) => given.get(name) ?? [], word } };
+  const [one, all] = [(name: string) => given.get(name)?.[0], (name: string) => given.get(name) ?? []];
+  return { kind: 'values', values: { one, all, word, words: own } };
 }
 
 /** A port number; 0 lets the kernel choose. Undefined when it was not given, a text when it is no port. */
@@ -82,7 +85,7 @@ function misfit({ name, value: wants, choices }: Option, value: string | undefin
 /** Too many words, or too few; undefined when they fit. */
 function misplaced(words: readonly string[], positions: readonly string[]): string | undefined {
   const [surplus, missing] = [words[positions.length], positions[words.length]];
-  if (surplus !== undefined) return `'${surplus}' is one word too many`;
+  if (surplus !== undefined && positions.at(-1)?.includes('…') !== true) return `'${surplus}' is one word too many`;
   return missing === undefined || missing.startsWith('[') ? undefined : `${missing} is missing`;
 }
 

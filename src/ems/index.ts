@@ -7,3 +7,4 @@ export { Resolver } from './resolver.ts';
 export { type EmsState, remedies } from './states.ts';
 export { Store } from './store.ts';
 export { TokenVerifier } from './token.ts';
+export { type EmsAdmin, type EmsPort, emsAdmin } from './verify.ts';

@@ -1,0 +1,7 @@
+/** `postern execute`: what the daemon is to do once. */
+import { fortiVerb } from './control.ts';
+
+export const execute = fortiVerb('execute', 'have the running daemon do something: accept the certificate of an EMS', [
+  'Speaks to the running daemon through its state directory. `fctems verify` shows the certificate of an EMS and asks whether',
+  'to accept it; without a terminal the answer is no.',
+]);

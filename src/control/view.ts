@@ -1,0 +1,35 @@
+/** What the commands see of the daemon: plain values, taken when they are asked for. */
+import type { ConnectorStatus, EmsAdmin, EndpointRecord } from '../ems/index.ts';
+import type { GatewayView } from '../ike/index.ts';
+
+/** One EMS: its connector's status and what it last told. */
+export type EmsView = Pick<
+  ConnectorStatus,
+  'number' | 'key' | 'name' | 'server' | 'state' | 'why' | 'since' | 'asOf' | 'identity' | 'tokenKeys' | 'websocket' | 'trustedBy'
+> & {
+  readonly records: readonly EndpointRecord[];
+  /** What it told is too old for the gate. */
+  readonly outOfSync: boolean;
+};
+
+/** What FortiOS also shows of an IKE SA; a line whose value is not here is left out. */
+type GatewayExtras = {
+  /** The interface of its phase1-interface. */
+  readonly interface?: string;
+  /** Seconds since it was established, and ms that this took. */
+  readonly established?: { readonly age: number; readonly took: number };
+  /** Seconds: how long it may live, and until it is renewed. */
+  readonly lifetime?: { readonly whole: number; readonly rekey: number };
+  /** The next message ID of our own requests, and the next one awaited. */
+  readonly messageIds?: { readonly sent: number; readonly received: number };
+};
+export type GatewayShown = GatewayView & GatewayExtras;
+
+export interface ControlView {
+  /** Seconds since 1970. */
+  now(): number;
+  ems(): readonly EmsView[];
+  gateways(): readonly GatewayShown[];
+  /** By `EmsView.key`. */
+  admin(key: string): EmsAdmin | undefined;
+}
