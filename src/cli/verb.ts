@@ -9,7 +9,7 @@ export type Verb = {
   /** More, for `postern help VERB`; lines. */
   readonly text: readonly string[];
   readonly options: readonly Option[];
-  /** The words it takes besides options, in order; in brackets what may be left out, with dots what may be many: ['UID', '[TAG …]']. */
+  /** The words it takes besides options, in order; brackets: may be left out; dots: may be many: ['UID', '[TAG …]']. */
   readonly words?: readonly string[];
   /** Verbs below this one (`postern ems endpoint add`): then it does nothing by itself. */
   readonly verbs?: readonly Verb[];

@@ -1,6 +1,7 @@
 /**
- * What EMS told, in FortiOS' layouts: `diagnose endpoint ec-shm list`, `diagnose firewall dynamic list`, `diagnose test application
- * fcnacd 2` and `7`. What EMS does not tell us is printed as FortiOS prints its absence: nothing behind the colon, VDOM number -1.
+ * What EMS told, in FortiOS' layouts: `diagnose endpoint ec-shm list`, `diagnose firewall dynamic list`, `diagnose test
+ * application fcnacd 2` and `7`. What EMS does not tell us is printed as FortiOS prints its absence: nothing behind the colon,
+ * VDOM number -1. Lines that begin with `Postern:` are ours.
  */
 import { printable } from '../wire/index.ts';
 import { utcText } from './renderTime.ts';
@@ -11,7 +12,7 @@ type EndpointRecord = EmsView['records'][number];
 const FIELD = ' '.repeat(16);
 const ROUTE = ' '.repeat(24);
 const ITEM = ' '.repeat(32);
-const show = (text: string): string => printable(text, 256);
+const show = (text: string): string => printable(text, 1024);
 /** A label and its value; no blank behind the label when there is none. */
 const field = (label: string, value: string): string => `${label} ${show(value)}`.trimEnd();
 const yes = (truth: boolean): string => (truth ? 'yes' : 'no');
@@ -136,10 +137,12 @@ export function emsContext(ems: EmsView, now: number): string {
 }
 
 function ours({ server, state, why, since, asOf, records, outOfSync, trustedBy }: EmsView, now: number): readonly string[] {
-  const ago = (at: number) => `${Math.max(0, now - at)}s ago`;
+  const seconds = (at: number) => `${Math.max(0, now - at)}s`;
+  const count = `${records.length} ${records.length === 1 ? 'device' : 'devices'}`;
+  const step = asOf === 0 ? 'never in step' : `in step ${seconds(asOf)} ago`;
   return [
-    `Postern: ${show(server)}: ${state} since ${ago(since)}${why === '' ? '' : `: ${show(why)}`}`,
-    `Postern: ${records.length} devices, ${asOf === 0 ? 'never in step' : `in step ${ago(asOf)}`}${outOfSync ? ', too old for the gate' : ''}`,
+    `Postern: ${show(server)}: ${state} for ${seconds(since)}${why === '' ? '' : `: ${show(why)}`}`,
+    `Postern: ${count}, ${step}${outOfSync ? ', too old for the gate' : ''}`,
     `Postern: its certificate is trusted by ${trustedBy === 'pin' ? 'its fingerprint, accepted by hand' : 'authorities only'}`,
   ];
 }

@@ -1,6 +1,7 @@
 /**
- * `diagnose vpn ike gateway list` in FortiOS' layout. Of the keys nothing is shown: their lines stand empty, as FortiOS prints keys
- * that do not exist. Lines that count over the whole life of a gateway are left out, since nobody here counts that.
+ * `diagnose vpn ike gateway list` in FortiOS' layout. Of the keys nothing is shown: their lines stand empty, as FortiOS prints
+ * keys that do not exist. Lines that count over the whole life of a gateway are left out, since nobody here counts that. Lines
+ * that begin with `Postern:` are ours.
  */
 import { printable } from '../wire/index.ts';
 import type { GatewayShown } from './view.ts';
@@ -54,12 +55,13 @@ function header(sas: readonly GatewayShown[]): readonly string[] {
 
 function securityAssociation(sa: GatewayShown): readonly string[] {
   const { established, lifetime, messageIds, peerId } = sa;
+  const [proposal = '', group] = sa.suite.split(' '); // FortiOS shows no group
   const hex = (n: number) => n.toString(16).padStart(8, '0');
   return [
     `  id/spi: ${sa.id} ${sa.SPIi}/${sa.SPIr}`,
     `  direction: ${sa.initiator ? 'initiator' : 'responder'}`,
     `  status: ${statusOf(sa, established)}`,
-    `  proposal: ${sa.suite}`,
+    `  proposal: ${proposal}`,
     '  child: no',
     '  SK_ei:',
     '  SK_er:',
@@ -70,6 +72,7 @@ function securityAssociation(sa: GatewayShown): readonly string[] {
     '  QKD: no',
     ...(lifetime === undefined ? [] : [`  lifetime/rekey: ${lifetime.whole}/${lifetime.rekey}`]),
     ...(peerId === undefined ? [] : [`  peer-id: ${show(peerId)}`]),
+    ...(group === undefined ? [] : [`  Postern: Diffie-Hellman group ${group}`]),
     ...sa.children.map(
       (c) => `  Postern: ${show(c.phase2)} SPIs=${hex(c.spiIn)}/${hex(c.spiOut)} ${c.suite} ${c.state}, expires in ${c.expires}s`,
     ),

@@ -64,7 +64,16 @@ export async function serveControl(o: ControlOptions): Promise<ControlServer> {
 
 type Settled = Required<ControlOptions>;
 
+/** What sockaddr_un has room for on every system: a longer path could be bound under another name, but not connected to. */
+const LONGEST = 103;
+
 async function makeRoom(path: string): Promise<void> {
+  if (Buffer.byteLength(path) > LONGEST)
+    throw new ControlRefused(
+      'ENAMETOOLONG',
+      `${path} is too long a path for a socket (${LONGEST} octets at most).`,
+      'Name the state directory by a shorter path with --state DIR.',
+    );
   const there = await lstat(path).catch(() => undefined);
   if (there === undefined) return;
   if (!there.isSocket())
@@ -103,17 +112,15 @@ async function listen(server: Server, path: string): Promise<number | undefined>
     return await inodeOf(path);
   } catch (error) {
     server.close();
-    throw new ControlRefused(codeOf(error), `Cannot listen on ${path}: ${codeOf(error)}.`, remedy(error, path));
+    throw new ControlRefused(
+      codeOf(error),
+      `Cannot listen on ${path}: ${codeOf(error)}.`,
+      'Name a directory that this user may write with --state DIR.',
+    );
   } finally {
     if (nest !== undefined) await rmdir(nest).catch(() => undefined);
   }
 }
-
-/** sockaddr_un has room for 107 octets. */
-const remedy = (error: unknown, path: string): string =>
-  Buffer.byteLength(path) > 100 && ['EINVAL', 'ENAMETOOLONG'].includes(codeOf(error))
-    ? 'The path is too long for a socket: choose a shorter one with --state DIR.'
-    : 'Name a directory that this user may write with --state DIR.';
 
 const inodeOf = async (path: string): Promise<number | undefined> => (await lstat(path).catch(() => undefined))?.ino;
 

@@ -37,7 +37,7 @@ export async function runWords<V>(table: Words<V>, words: readonly string[], vie
       return await refuse(io, [`Usage: ${line(path, entry)}`, entry.help]);
     return await entry.run(view, io, args);
   }
-  return await refuse(io, listing(here, path));
+  return await refuse(io, [`${['postern', ...path].join(' ')}: a word is missing; known are`, ...listing(here, path)]);
 }
 
 /** Every command below a table, in full. */

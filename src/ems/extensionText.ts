@@ -15,7 +15,9 @@ import {
   Tag,
 } from '../../crypto/index.ts';
 
+/** Elements of a list that are read, and octets of what is shown as digits. */
 const MOST = 512;
+const DIGITS = 128;
 
 /** 'X509v3 Key Usage', or the object identifier. */
 export const extensionName = (id: string): string => kinds.get(id)?.name ?? id;
@@ -28,7 +30,7 @@ export function extensionText(id: string, value: Uint8Array): string {
   } catch {
     // It is not what it should be: as it stands.
   }
-  return colons(value.subarray(0, MOST)) + (value.length > MOST ? '…' : '');
+  return colons(value.subarray(0, DIGITS)) + (value.length > DIGITS ? '…' : '');
 }
 
 /** 'AB:CD:EF' */
