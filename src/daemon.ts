@@ -4,7 +4,9 @@
  */
 import { randomOctets } from '../crypto/index.ts';
 import type { Config, Profile } from './config/index.ts';
+import type { ControlServer } from './control/index.ts';
 import { answers } from './daemon/answers.ts';
+import { openControl } from './daemon/control.ts';
 import { openPosture } from './daemon/posture.ts';
 import { Pump } from './daemon/pump.ts';
 import { openRecords, type Records } from './daemon/records.ts';
@@ -68,6 +70,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   let udp: UdpPort | undefined;
   let records: Records | undefined;
   let pump: Pump | undefined;
+  let control: ControlServer | undefined;
   const posture = await openPosture({
     config,
     state: o.state,
@@ -116,9 +119,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     });
     // Not before the ports are ours: an old capture is replaced, and not for a start that comes to nothing.
     records = await openRecords(o, journal);
+    control = await openControl(o.state, { journal, posture, unix: () => clocks().unix, gateways: () => engine.snapshot() });
   } catch (error) {
     running.stop();
     await udp?.close();
+    await records?.close();
     await posture.stop();
     throw error;
   }
@@ -136,6 +141,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     connectors: posture.connectors,
     gateways: () => engine.snapshot(),
     async stop() {
+      await control?.close();
       running.command({ do: 'shutdown' });
       for (let waited = 0; waited < GOODBYE && engine.deleting > 0; waited += LOOK) await sleep(LOOK);
       running.stop();

@@ -3,7 +3,17 @@
  * hear goes to the engine as a reason to ask the gate again, what tunnels do goes to EMS.
  */
 import type { Config, Fctems } from '../config/index.ts';
-import { Connector, EmsHttp, NativeDriver, Resolver, remedies, Store, TokenVerifier } from '../ems/index.ts';
+import {
+  Connector,
+  type EmsAdmin,
+  EmsHttp,
+  emsAdmin,
+  NativeDriver,
+  Resolver,
+  remedies,
+  Store,
+  TokenVerifier,
+} from '../ems/index.ts';
 import type { Event, Journal } from '../log/index.ts';
 import type { Evidence, PostureQuestion } from '../posture/index.ts';
 import { ownCertificate } from './ownCertificate.ts';
@@ -19,6 +29,8 @@ export type PostureOptions = {
 
 export type Posture = {
   readonly connectors: readonly Connector[];
+  /** What an administrator may do with each EMS, by its key. */
+  readonly admins: ReadonlyMap<string, EmsAdmin>;
   resolve(question: PostureQuestion): Promise<Evidence>;
   /** Listens to what happens to SAs: EMS is told of tunnels. */
   event(event: Event): void;
@@ -29,7 +41,12 @@ export type Posture = {
 export async function openPosture(o: PostureOptions): Promise<Posture> {
   const served = o.config.fctems.filter(({ enabled }) => enabled);
   const connectors: Connector[] = [];
-  for (const one of served) connectors.push(await connectorOf(one, o));
+  const admins = new Map<string, EmsAdmin>();
+  for (const one of served) {
+    const { connector, admin } = await connectorOf(one, o);
+    connectors.push(connector);
+    admins.set(one.key, admin);
+  }
   await Promise.all(connectors.map((connector) => connector.start()));
   const resolver = new Resolver({
     sources: connectors,
@@ -41,6 +58,7 @@ export async function openPosture(o: PostureOptions): Promise<Posture> {
   });
   return {
     connectors,
+    admins,
     resolve: (question) => resolver.resolve(question),
     event(event) {
       if ((event.kind !== 'established' && event.kind !== 'closed') || event.fctUid === undefined) return;
@@ -55,7 +73,10 @@ export async function openPosture(o: PostureOptions): Promise<Posture> {
   };
 }
 
-async function connectorOf(one: Fctems, { config, state, journal, unix, onChanged }: PostureOptions): Promise<Connector> {
+async function connectorOf(
+  one: Fctems,
+  { config, state, journal, unix, onChanged }: PostureOptions,
+): Promise<{ readonly connector: Connector; readonly admin: EmsAdmin }> {
   const client = one.accessKey === undefined ? await clientOf(one, config, state, journal, unix()) : undefined;
   let connector: Connector | undefined;
   const http = new EmsHttp({
@@ -69,14 +90,17 @@ async function connectorOf(one: Fctems, { config, state, journal, unix, onChange
     timeout: one.callTimeout * 1000,
   });
   const where = { ems: one.number, name: one.name };
+  const note = (level: 'info' | 'warn' | 'error', message: string, fields?: object) =>
+    journal.note(level, message, { ...where, ...fields });
+  const driver = new NativeDriver(http, after);
   connector = new Connector(
     { ...one, server: `${one.server}:${one.port}` },
     {
-      driver: new NativeDriver(http, after),
+      driver,
       inspect: () => http.inspect(),
       closeConnections: () => http.close(),
-      store: new Store(state, one.key, (level, message, fields) => journal.note(level, message, { ...where, ...fields })),
-      note: (level, message, fields) => journal.note(level, message, { ...where, ...fields }),
+      store: new Store(state, one.key, note),
+      note,
       unix,
       after,
       chance: Math.random,
@@ -93,7 +117,7 @@ async function connectorOf(one: Fctems, { config, state, journal, unix, onChange
         }),
     },
   );
-  return connector;
+  return { connector, admin: emsAdmin(connector, { identify: () => driver.identify(), note }) };
 }
 
 /** Our certificate for this EMS: the configured one, else our own. */
