@@ -133,7 +133,7 @@ function narrate(verdict: Verdict, rule: GateRule, env: Env): void {
 
 /** The audit record: who was asked, how old the answer was, what was wanted and held, which rule decided. */
 export function tellVerdict(verdict: Verdict, env: Env): void {
-  const { rule, why, device, asked, token, wanted, held, unchecked } = verdict.account;
+  const { rule, why, device, asked, presented, wanted, held, unchecked } = verdict.account;
   env.tell({
     kind: 'posture',
     verdict: verdict.kind,
@@ -144,7 +144,7 @@ export function tellVerdict(verdict: Verdict, env: Env): void {
     asked: asked
       .map(({ ems, name, said, age }) => `EMS ${ems} (${name}): ${said}${age === undefined ? '' : `, ${age} s old`}`)
       .join('; '),
-    token,
+    presented,
     wanted: wanted.join(', '),
     held: held.join(', '),
     ...(unchecked.length === 0 ? {} : { unchecked: unchecked.join(', ') }),

@@ -65,10 +65,10 @@ export type Event =
       /** Which line of the decision table it was. */
       readonly rule: string;
       readonly why: string;
-      /** How the device was looked for, who was asked and how old each answer was, what the token was. */
+      /** How the device was looked for, who was asked and how old each answer was, what the token was that it presented. */
       readonly device: string;
       readonly asked: string;
-      readonly token: string;
+      readonly presented: string;
       readonly wanted: string;
       readonly held: string;
       /** What could not be checked, and what was let pass with a warning. */

@@ -9,7 +9,8 @@ export type Account = {
   /** How the device was looked for: 'uid …', 'id-address …', 'source-address …', or 'nothing: …'. */
   readonly device: string;
   readonly asked: readonly { readonly ems: number; readonly name: string; readonly said: string; readonly age?: number }[];
-  readonly token: string;
+  /** What the token was that the client presented. */
+  readonly presented: string;
   readonly wanted: readonly string[];
   readonly held: readonly string[];
   readonly unchecked: readonly string[];
@@ -37,7 +38,7 @@ export function accountOf(
           ? `nothing: ${device.why}`
           : `${device.by} ${device.address}`,
     asked: reports.map((r) => said(r, now)),
-    token: tokenText(token),
+    presented: tokenText(token),
     wanted: wanted.map(formatPostureTag),
     held: [...new Set(held.map(formatPostureTag))],
     unchecked: [...new Set(unchecked)],

@@ -19,6 +19,8 @@ export type GatewayConfig = {
   readonly phase2?: Words;
   /** Ours: `config postern settings`. */
   readonly settings?: Words;
+  /** `endpoint-control fctems`: EMS by number. */
+  readonly ems?: Readonly<Record<string, Words>>;
 };
 
 export const secrets = { psk: 'kiesel-und-moos', alice: 'wunder-land-7', bob: 'bau-meister-9' } as const;
@@ -36,6 +38,7 @@ export function gatewayConfig(o: GatewayConfig): string {
       table('vpn certificate local', name, { 'private-key': quoted(own.key), certificate: quoted(own.certificate) }),
     ),
     ...(o.peer ? [table('user peer', 'clients', { ca: quoted(o.peer.ca), ...o.peer.words })] : []),
+    ...Object.entries(o.ems ?? {}).map(([number, words]) => table('endpoint-control fctems', number, words)),
     table('user local', 'alice', { type: 'password', passwd: secrets.alice }),
     table('user local', 'bob', { type: 'password', passwd: secrets.bob }),
     table('user group', group, { member: '"alice" "bob"' }),

@@ -31,7 +31,7 @@ describe('the journal', () => {
     ]);
   });
 
-  const reasons = { source: 'ems', rule: 'r', why: 'w', device: 'd', asked: 'a', token: 'none', wanted: '', held: '' };
+  const reasons = { source: 'ems', rule: 'r', why: 'w', device: 'd', asked: 'a', presented: 'none', wanted: '', held: '' };
   it.each<[string, Event]>([
     ['info', { kind: 'established', suite: 's', method: 'psk', ...subject }],
     ['warn', { kind: 'negotiation-failed', reason: 'psk-mismatch', why: 'w', ...subject }],
@@ -43,6 +43,7 @@ describe('the journal', () => {
     const { journal: j, lines } = journal();
     j.event(event);
     expect(lines[0]).toMatchObject({ level, event: event.kind });
+    expect(JSON.stringify(lines[0])).not.toContain('[redacted]');
   });
 
   it('what strangers can cause is thinned out, and the next line says by how much', () => {
