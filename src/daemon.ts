@@ -14,7 +14,7 @@ import type { Connector } from './ems/index.ts';
 import { type Clocks, Engine, type GatewayView } from './ike/index.ts';
 import { DebugStream, type Journal } from './log/index.ts';
 import { trafficOff } from './log/phrases/index.ts';
-import { type Datagram, type Listener, openUdp, type UdpPort } from './net/index.ts';
+import { type Datagram, type Listener, openGeography, openUdp, type UdpPort } from './net/index.ts';
 
 export { selfCheck } from './daemon/selfCheck.ts';
 export { EXIT_FAULT, type ProcessLike, untilSignal } from './daemon/signals.ts';
@@ -56,7 +56,10 @@ const LOOK = 20;
  */
 export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const { journal, config } = o;
+  const { geoip } = config.posture;
+  const country = geoip === undefined ? undefined : await openGeography(geoip);
   const engine = new Engine({
+    ...(country === undefined ? {} : { country }),
     config,
     entropy: { octets: randomOctets, keyPair: (group) => group.generate() },
     clocks: clocks(),

@@ -1,6 +1,7 @@
 /** The operating system's network, as the daemon sees it. */
 export { type LocalAddress, localAddresses } from './addresses.ts';
 export { type Capture, openCapture } from './capture.ts';
+export { type Geography, openGeography } from './geography.ts';
 export { type IkeKeys, type KeyTable, openKeyTable } from './keyTable.ts';
 export { type MemoryUdp, memoryUdp } from './memory.ts';
 export { codeOf, EnvironmentRefused } from './refusal.ts';
