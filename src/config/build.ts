@@ -1,10 +1,11 @@
 /** Objects → Config: references resolved, defaults filled in, and everything told that does not fit together. */
 import { checkAddresses } from './buildAddress.ts';
 import { buildCertificates } from './buildCertificates.ts';
+import { buildFctems } from './buildFctems.ts';
 import { buildPolicies, checkFirewall, policyGroups } from './buildFirewall.ts';
 import { type Built, checkOverlaps } from './buildModeCfg.ts';
 import { phase2sByPhase1 } from './buildPhase2.ts';
-import { buildFctems, buildPosture, checkPosture } from './buildPosture.ts';
+import { buildPosture, checkPosture } from './buildPosture.ts';
 import { buildProfile, leftOut } from './buildProfile.ts';
 import { buildUsers } from './buildUsers.ts';
 import type { Context } from './context.ts';
@@ -24,7 +25,7 @@ export function buildConfig(store: Store, findings: Findings): Config {
   const settings = settingsOf(store);
   const policies = buildPolicies(store);
   const certificates = buildCertificates(store, findings);
-  const servers = buildFctems(store, certificates, findings);
+  const servers = buildFctems({ store, certificates, findings });
   const context: Context = {
     store,
     findings,

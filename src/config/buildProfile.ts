@@ -169,7 +169,7 @@ function matchOf(entry: Phase1Entry, context: Context): GatewayMatch {
         context,
       );
     case 'geography':
-      return geography(get(entry, 'remote-gw-country'), place, entry, context);
+      return geography('remote-gw-country', place, entry, context);
     case 'ztna':
       if (tags.length === 0 && !isGarbled(entry, 'remote-gw-ztna-tags'))
         findings.error(
@@ -195,7 +195,7 @@ function match6Of(entry: Phase1Entry, context: Context): AddressMatch {
         context,
       );
     case 'geography':
-      return geography(get(entry, 'remote-gw6-country'), placeOf(entry, 'remote-gw6-match'), entry, context);
+      return geography('remote-gw6-country', placeOf(entry, 'remote-gw6-match'), entry, context);
   }
 }
 
@@ -213,14 +213,24 @@ function rangeMatch(
   return { kind: 'ranges', ranges: [range] };
 }
 
-function geography(country: string, place: ReturnType<typeof placeOf>, entry: Phase1Entry, context: Context): AddressMatch {
-  const database = get(singleOf(context.store, posternPosture), 'geoip-database');
-  if (database === '')
-    context.findings.warn(
-      'missing',
-      place,
-      `${quoted(entry)} matches by country, and nothing tells countries: every client is refused`,
-      'config postern posture, set geoip-database FILE.mmdb',
-    );
+function geography(
+  word: 'remote-gw-country' | 'remote-gw6-country',
+  place: ReturnType<typeof placeOf>,
+  entry: Phase1Entry,
+  { store, findings }: Context,
+): AddressMatch {
+  const country = get(entry, word);
+  if (country === '' && !isGarbled(entry, word))
+    findings.error('missing', place, `${quoted(entry)} matches by country and names none: set ${word} CH`);
+  else if (country !== '' && !/^[A-Z]{2}$/.test(country)) {
+    const capitals = country.toUpperCase();
+    const meant = /^[A-Z]{2}$/.test(capitals) ? capitals : undefined;
+    const message = `${word}: ${shown(country)} is no country: two capital letters of ISO 3166, such as CH`;
+    findings.error('value', placeOf(entry, word), message, meant);
+  }
+  if (get(singleOf(store, posternPosture), 'geoip-database') === '') {
+    const mend = "set geoip-database FILE under 'config postern posture'";
+    findings.warn('missing', place, `${quoted(entry)} refuses every client, since nothing tells countries: ${mend}`);
+  }
   return { kind: 'geography', country };
 }

@@ -1,5 +1,5 @@
 /** `config postern …`: what FortiOS has no words for. */
-import { integer, names, option, options, served, text, toggle } from './setting.ts';
+import { integer, names, option, options, served, text, texts, toggle } from './setting.ts';
 import { table } from './table.ts';
 
 export const posternSettings = table({
@@ -55,8 +55,8 @@ export const posternEms = table({
   help: 'more about a server of endpoint-control fctems, by its name there',
   keyMax: 35,
   words: {
-    driver: served(option(['native', 'fortios'], 'native'), 'the API that it speaks'),
-    'token-key': served(names(65535), 'public keys of its tokens: PEM or JWK, besides those that it tells'),
+    driver: served(option(['native', 'fortios'], 'native'), 'the API that it speaks: native; fortios is not served yet'),
+    'token-key': served(texts(65535), 'public keys of its tokens, PEM or JWK, besides those that it tells'),
     certificate: served(text(79), 'our client certificate for it, of vpn certificate local'),
   },
 });

@@ -107,6 +107,13 @@ export function names(max: number): Kind<readonly string[]> {
   );
 }
 
+/** Texts, of several lines when they stand in quotes, each at most `max` long. */
+export function texts(max: number): Kind<readonly string[]> {
+  return listOf('texts', `texts of at most ${max} characters, each in quotes`, [], [], true, (word) =>
+    word.text.length > max ? wrong(`a text has ${word.text.length} characters, ${max} are allowed`) : ok(word.text, word.text),
+  );
+}
+
 /** Whatever is written: for settings that do nothing here. */
 export const anything: Kind<readonly string[]> = listOf('any', 'not checked', [], [], false, ({ text }) => ok(text, text));
 

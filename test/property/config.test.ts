@@ -111,6 +111,11 @@ const value = fc.constantFrom(
     '"EMS1_ZTNA_a b"',
     '10.0.0.0 255.0.0.0',
     '255.255.255.0',
+    'ztna',
+    'quarantine',
+    'native',
+    '7',
+    '61702',
     '"say \\"x\\""',
   ],
 );
@@ -122,7 +127,7 @@ const objectOf = (table: Table): fc.Arbitrary<string> => {
     { maxLength: 12 },
   );
   const inner = table.blocks.length === 0 ? fc.constant('') : fc.constantFrom(...table.blocks).chain(blockOf);
-  const name = table.key === 'number' ? fc.constantFrom('1', '2', '0') : fc.constantFrom('a', '"a b"', 'wan1');
+  const name = table.key === 'number' ? fc.constantFrom('1', '2', '0') : fc.constantFrom('a', '"a b"', 'wan1', 'dialup', '3');
   return fc.tuple(name, lines, inner).map(([key, body, more]) => {
     const all = [...body, more].join('\n');
     return table.key === 'none' ? all : `edit ${key}\n${all}\nnext`;
@@ -162,13 +167,16 @@ describe('show', () => {
       options,
     );
   });
-  it('what is shown means what was loaded: the same profiles, and no new error', () => {
+  it('what is shown means what was loaded: the same profiles and EMS servers, and no new error', () => {
     fc.assert(
       fc.property(configuration, (text) => {
         const first = loadConfig(text);
         const second = loadConfig(showConfig(first, { secrets: true }));
-        const shape = ({ config }: typeof first) =>
-          config.profiles.map(({ line: _, phase2, ...rest }) => [rest, phase2.map(({ line: __, ...other }) => other)]);
+        const shape = ({ config }: typeof first) => [
+          config.profiles.map(({ line: _, phase2, ...rest }) => [rest, phase2.map(({ line: __, ...other }) => other)]),
+          config.fctems.map(({ line: _, ...rest }) => rest),
+          config.posture,
+        ];
         expect(shape(second)).toEqual(shape(first));
         const errors = ({ findings }: typeof first) =>
           new Set(findings.filter(({ level }) => level === 'error').map(({ message }) => message));

@@ -345,10 +345,22 @@ describe('remote-gw-match', () => {
     const text = gateway(['set remote-gw-match geography', 'set remote-gw-country "CH"']);
     expect(profileOf(text).match).toEqual({ kind: 'geography', country: 'CH' });
     expect(told(text)).toEqual([
-      "warning missing: 'dialup' matches by country, and nothing tells countries: every client is refused",
+      expect.stringMatching(/^warning missing: 'dialup' refuses every client, since nothing tells countries: set geoip-database/),
     ]);
   });
-  it('ztna holds the rule with its tags in order, and says which EMS is missing', () => {
+  it('by country with a database is served, for capital letters', () => {
+    const database = 'config postern posture\nset geoip-database /var/lib/countries.mmdb\nend\n';
+    const by = (...more: readonly string[]) => told(database + gateway(['set remote-gw-match geography', ...more]));
+    expect(by('set remote-gw-country CH')).toEqual([]);
+    expect(by()).toEqual(["error missing: 'dialup' matches by country and names none: set remote-gw-country CH"]);
+    expect(by('set remote-gw-country "ch"')).toEqual([
+      "error value: remote-gw-country: 'ch' is no country: two capital letters of ISO 3166, such as CH",
+    ]);
+    expect(told(database + gateway(['set ip-version 6', 'set remote-gw6-match geography', 'set remote-gw6-country 1']))).toEqual([
+      "error value: remote-gw6-country: '1' is no country: two capital letters of ISO 3166, such as CH",
+    ]);
+  });
+  it('ztna holds the rule with its tags in order, and says that no EMS is there', () => {
     const text = gateway([
       'set remote-gw-match ztna',
       'set remote-gw-ztna-tags "EMS1_ZTNA_b" "EMS3_CLASS_Low"',
@@ -368,8 +380,7 @@ describe('remote-gw-match', () => {
       lost: { do: 'delete' },
     });
     expect(told(text)).toEqual([
-      "warning reference: tags of 'dialup' are of EMS 1, and no server is EMS 1: no client passes by them",
-      "warning reference: tags of 'dialup' are of EMS 3, and no server is EMS 3: no client passes by them",
+      expect.stringMatching("^warning missing: 'dialup' refuses every client, since no EMS is enabled"),
     ]);
   });
   it('ztna without tags is an error', () => {

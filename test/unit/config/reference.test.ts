@@ -24,6 +24,18 @@ describe('docs/configuration.md', () => {
   });
 });
 
+describe('the posture gate of docs/configuration.md', () => {
+  it('continues the example, and there is nothing to say', () => {
+    const blocks = page.match(/(?<=```fortios\n)[^`]+/g) ?? [];
+    const gate = blocks.filter((block) => block.includes('remote-gw-match'));
+    expect(gate).toHaveLength(1);
+    const { config, findings } = loadConfig(`${blocks[0] ?? ''}${gate.join('')}`);
+    expect(findings).toEqual([]);
+    expect(config.profiles).toMatchObject([{ match: { kind: 'ztna', lost: { do: 'quarantine', to: [{}] } } }]);
+    expect(config.fctems).toMatchObject([{ number: 1, enabled: true, server: 'ems.example.net' }]);
+  });
+});
+
 describe('the schema', () => {
   it('has a default that its own setting reads back', () => {
     const odd = settings.filter(({ setting }) => {

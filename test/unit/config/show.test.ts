@@ -75,6 +75,56 @@ end
     const text = 'config vpn certificate ca\n    edit "x"\n        set ca "-----BEGIN\nAAAA\n-----END"\n    next\nend\n';
     expect(show(text)).toBe(text);
   });
+  it('prints EMS servers and what is ours about them, which loads again to the same', () => {
+    const text = `config firewall address
+    edit "helpdesk"
+        set subnet 10.0.9.0 255.255.255.0
+    next
+end
+${gateway(['set remote-gw-match ztna', 'set remote-gw-ztna-tags "EMS3_ZTNA_a b"', 'set ems-sn-check enable'])}
+config endpoint-control fctems
+    edit "cloud"
+        set status enable
+        set server "ems.example.net"
+        set fortinetone-cloud-authentication enable
+        set cloud-authentication-access-key "of the cloud"
+        set ems-id 3
+    next
+end
+config postern posture
+    set lookup-wait 500
+    set ztna-tag-notify 61702
+    set serial-number "FGVM010000000001"
+end
+config postern ems
+    edit "cloud"
+        set token-key "-----BEGIN PUBLIC KEY-----
+MIIB
+-----END PUBLIC KEY-----" "{\\"kty\\":\\"RSA\\"}"
+    next
+end
+config postern profile
+    edit "dialup"
+        set unknown-device token
+        set posture-lost quarantine
+        set quarantine-destination "helpdesk"
+    next
+end
+`;
+    const ours = text.slice(text.indexOf('config endpoint-control'));
+    const { config, findings } = loadConfig(text);
+    expect(findings).toEqual([]);
+    expect(show(text).endsWith(ours)).toBe(true);
+    const again = loadConfig(show(text));
+    expect(again.findings).toEqual([]);
+    expect(again.config.posture).toEqual(config.posture);
+    const [was, is] = [config, again.config].map(({ fctems: [one] }) => ({ ...one, line: 0, accessKey: undefined }));
+    expect(is).toEqual(was);
+    const [key, keyAgain] = [config, again.config].map(({ fctems: [one] }) => one?.accessKey);
+    expect(key !== undefined && keyAgain?.equals(key)).toBe(true);
+    expect(again.config.profiles[0]?.match).toEqual(config.profiles[0]?.match);
+    expect(showConfig(loadConfig(text))).not.toContain('of the cloud');
+  });
   it('writes objects that were edited twice once', () => {
     expect(show(`${users}config user local\nedit "bob"\nset status disable\nnext\nend`)).toContain(
       '    edit "bob"\n        set status disable\n        set passwd "builder"\n    next\n',
