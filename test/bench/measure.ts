@@ -82,7 +82,9 @@ async function costs(c: Case, gateway: GatewayProcess, crowd: Crowd, effort: Eff
     Math.max(10, Math.round((1000 * effort.round) / each)),
   );
   const rounds: Round[] = [];
-  for (let i = 0; i < effort.rounds; i++) rounds.push(await round(count ?? 10, times ?? 10));
+  // More than come back would be two of one name, and the second replaces the first.
+  const each = Math.min(count ?? 10, TOGETHER);
+  for (let i = 0; i < effort.rounds; i++) rounds.push(await round(each, times ?? 10));
   await checkCounters(gateway);
   const of = (name: keyof Round) => spread(rounds.map((r) => r[name]));
   return {
