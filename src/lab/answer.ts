@@ -6,7 +6,18 @@ import { Exchange, type Header, isErrorType, notify, notifyType, type Payload, P
 import { answerChild } from './answerChild.ts';
 import { answerIke } from './answerIke.ts';
 import { remove } from './child.ts';
-import { type Child, type Core, end, formFault, type IkeSa, notifyName, respond, violation } from './core.ts';
+import {
+  type Child,
+  type Core,
+  type Ending,
+  end,
+  formFault,
+  type IkeSa,
+  notifyName,
+  refusedBy,
+  respond,
+  violation,
+} from './core.ts';
 import { all, fromU32, notifyOf, one, u32 } from './octets.ts';
 import { moveTo } from './rekey.ts';
 
@@ -34,14 +45,15 @@ export function answer(core: Core, sa: IkeSa, { exchange, messageId }: Header, p
 export function refuseSyntax(core: Core, sa: IkeSa, exchange: number, messageId: number, why: string): void {
   violation(core, `malformed request: ${why}`);
   respond(core, sa, exchange, messageId, [notify('INVALID_SYNTAX')]);
-  drop(core, sa, `malformed request: ${why}`);
+  drop(core, sa, `malformed request: ${why}`, { by: 'distrust' });
 }
 
 function informational(core: Core, sa: IkeSa, payloads: readonly Payload[], reply: (...said: Payload[]) => void): void {
   const deletes = all(payloads, 'D');
   if (deletes.some((d) => d.protocol === Protocol.IKE)) {
     reply();
-    return drop(core, sa, 'deleted by the gateway');
+    const notify = all(payloads, 'N')[0];
+    return drop(core, sa, 'deleted by the gateway', { by: 'gateway', deleted: true, notify: notify && notifyType(notify) });
   }
   const spis = deletes.flatMap((d) => (d.protocol === Protocol.ESP ? d.spis.map(fromU32) : []));
   const gone = core.children.filter((c) => spis.includes(c.spiOut));
@@ -50,7 +62,7 @@ function informational(core: Core, sa: IkeSa, payloads: readonly Payload[], repl
   remove(core, gone);
   reply(...(named.length === 0 ? [] : [halves(named)]));
   const fatal = notifyOf(payloads, 'AUTHENTICATION_FAILED') ?? notifyOf(payloads, 'INVALID_SYNTAX');
-  if (fatal !== undefined) return drop(core, sa, `the gateway says ${notifyName(fatal)}`);
+  if (fatal !== undefined) return drop(core, sa, `the gateway says ${notifyName(fatal)}`, refusedBy(fatal));
   const error = all(payloads, 'N').find((n) => isErrorType(notifyType(n)));
   if (error !== undefined) violation(core, `error ${notifyName(error)} in a request (§2.21.3)`);
 }
@@ -62,7 +74,7 @@ function halves(children: readonly Child[]): Payload {
 const MOST_ENDED = 4;
 
 /** An IKE SA that the gateway ended: the last one takes everything with it. */
-function drop(core: Core, sa: IkeSa, why: string): void {
+function drop(core: Core, sa: IkeSa, why: string, ending: Ending): void {
   const rival = sa.pending?.rival;
   core.sas.delete(sa.own);
   sa.pending = undefined;
@@ -70,5 +82,5 @@ function drop(core: Core, sa: IkeSa, why: string): void {
   if (core.ike !== sa) return;
   // §2.25.2: the gateway has not seen our own rekey, and ends the old SA after its own.
   if (rival?.made === 'ike') return moveTo(core, sa, rival.sa);
-  end(core, 'closed', why);
+  end(core, 'closed', why, ending);
 }

@@ -18,11 +18,13 @@ import { errorIn, install, judgeChildAnswer, saPayload, transportWish } from './
 import {
   type Core,
   type EapEnd,
+  type Ending,
   end,
   formFault,
   type IkeSa,
   type Intro,
   notifyName,
+  refusedBy,
   request,
   violation,
   whenFree,
@@ -70,7 +72,7 @@ function told({ o }: Core, request: 'first' | 'last'): readonly Payload[] {
     o.ztna !== undefined && o.ztna.when !== 'after' && (only || (o.ztna.when === 'first-auth') === (request === 'first'));
   return [
     ...(claims && o.claims !== undefined ? [notify('FORTICLIENT_CONNECT', withNul(o.claims))] : []),
-    ...(token && o.ztna !== undefined ? [tokenNotify(o.ztna.number, o.ztna.token)] : []),
+    ...(token && o.ztna !== undefined ? [tokenNotify(o.ztna.number, o.ztna.token, o.ztna.nul)] : []),
   ];
 }
 
@@ -106,7 +108,7 @@ export function authAnswer(core: Core, sa: IkeSa, step: 'first' | 'eap' | 'final
   const fault = formFault(payloads);
   if (fault !== undefined) return failAndTell(core, sa, `IKE_AUTH response: ${fault.why}`);
   const fatal = fatalIn(payloads);
-  if (fatal !== undefined) return end(core, 'failed', `the gateway says ${notifyName(fatal)}`);
+  if (fatal !== undefined) return end(core, 'failed', `the gateway says ${notifyName(fatal)}`, refusedBy(fatal));
   if (stage.at === 'eap' && step === 'eap') return eapRound(core, sa, stage.intro, stage.peer, payloads);
   if (stage.at !== 'auth') return;
   if (step === 'final') return finalAnswer(core, sa, stage.intro, stage.eap, payloads);
@@ -144,7 +146,7 @@ function eapRound(core: Core, sa: IkeSa, intro: Intro, peer: EapPeer, payloads: 
       return request(core, sa, Exchange.IKE_AUTH, [own, ...told(core, 'last')], { kind: 'auth', step: 'final' });
     }
     case 'failure':
-      return end(core, 'failed', `EAP: ${answer.why}`);
+      return end(core, 'failed', `EAP: ${answer.why}`, refusedBy());
     case 'broken':
       return failAndTell(core, sa, `EAP: ${answer.why}`);
   }
@@ -171,14 +173,15 @@ const sameId = (a: Id, b: Id): boolean => a.idType === b.idType && constantTimeE
 function establish(core: Core, sa: IkeSa, intro: Intro, payloads: readonly Payload[]): void {
   const error = errorIn(payloads);
   if (error !== undefined && !CHILD_ERRORS.has(notifyName(error)))
-    return failAndTell(core, sa, `the gateway says ${notifyName(error)}`);
+    return failAndTell(core, sa, `the gateway says ${notifyName(error)}`, refusedBy(error));
   core.stage = { at: 'established' };
   takeConfiguration(core, payloads);
   const { ztna } = core.o;
   if (ztna?.when === 'after')
     whenFree(core, () => {
       if (core.ike === undefined) return;
-      request(core, core.ike, Exchange.INFORMATIONAL, [tokenNotify(ztna.number, ztna.token)], { kind: 'informational' });
+      const notify = tokenNotify(ztna.number, ztna.token, ztna.nul);
+      request(core, core.ike, Exchange.INFORMATIONAL, [notify], { kind: 'token' });
     });
   if (intro.offer === undefined) {
     if (one(payloads, 'SA') !== undefined) violation(core, 'SA for a client that asked for no child');
@@ -245,8 +248,8 @@ const LENGTHS: Readonly<Record<number, readonly number[]>> = {
 };
 
 /** We do not believe the gateway: it is told so in an exchange of its own (§2.21.2), and for us it is over. */
-export function failAndTell(core: Core, sa: IkeSa, why: string): void {
-  end(core, 'failed', why);
+export function failAndTell(core: Core, sa: IkeSa, why: string, ending: Ending = { by: 'distrust' }): void {
+  end(core, 'failed', why, ending);
   core.sas.set(sa.own, sa);
   request(core, sa, Exchange.INFORMATIONAL, [notify('AUTHENTICATION_FAILED')], { kind: 'farewell' });
 }

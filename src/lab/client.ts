@@ -25,6 +25,7 @@ import {
   outcome,
   type Pending,
   type Purpose,
+  refusedBy,
   remember,
   repeat,
   request,
@@ -83,11 +84,15 @@ export class LabClient {
     const core = this.#core;
     core.now = now;
     const { stage } = core;
-    if (stage.at === 'init' && !repeat(core, stage.flight)) end(core, 'failed', stage.heard ?? 'no answer to IKE_SA_INIT');
+    if (stage.at === 'init' && !repeat(core, stage.flight)) {
+      if (stage.heard === undefined) end(core, 'failed', 'no answer to IKE_SA_INIT', SILENCE);
+      else end(core, 'failed', notifyName(stage.heard), refusedBy(stage.heard));
+    }
     for (const sa of [...core.sas.values()]) {
       if (sa.pending === undefined || repeat(core, sa.pending.flight)) continue;
       core.sas.delete(sa.own);
-      if (sa === core.ike) end(core, core.stage.at === 'established' ? 'closed' : 'failed', `no answer to ${saidIn(sa.pending)}`);
+      if (sa !== core.ike) continue;
+      end(core, core.stage.at === 'established' ? 'closed' : 'failed', `no answer to ${saidIn(sa.pending)}`, SILENCE);
     }
     if (core.keepaliveAt !== undefined && core.keepaliveAt <= now) this.#keepalive();
   }
@@ -158,10 +163,11 @@ export class LabClient {
     );
   }
 
-  /** A fresh token in an INFORMATIONAL; `number` is the notify's, the configured one unless said. */
+  /** A fresh token in an INFORMATIONAL; `number` is the notify's, the configured one unless said. RangeError: there is none. */
   sendToken(now: number, token: string | Uint8Array, number = this.#core.o.ztna?.number): void {
     if (number === undefined) throw new RangeError('the number of ZTNA_TAG is not known');
-    this.informational(now, [tokenNotify(number, token)]);
+    const notify = tokenNotify(number, token, this.#core.o.ztna?.nul);
+    this.#whenFree(now, 'token', (core, sa) => request(core, sa, Exchange.INFORMATIONAL, [notify], { kind: 'token' }));
   }
 
   /** Any exchange type with any payloads: what no honest client sends. */
@@ -280,7 +286,7 @@ export class LabClient {
     violation(core, `malformed answer: ${why}`);
     if (core.stage.at !== 'established') return failAndTell(core, sa, `malformed answer to ${saidIn(pending)}: ${why}`);
     core.sas.delete(sa.own);
-    if (sa === core.ike) end(core, 'closed', `malformed answer to ${saidIn(pending)}: ${why}`);
+    if (sa === core.ike) end(core, 'closed', `malformed answer to ${saidIn(pending)}: ${why}`, { by: 'distrust' });
   }
 
   #answered(sa: IkeSa, { purpose, rival, flight }: Pending, payloads: readonly Payload[]): void {
@@ -305,6 +311,7 @@ export class LabClient {
         core.sas.delete(sa.own);
         return;
       case 'liveness':
+      case 'token':
       case 'informational': {
         const error = errorIn(payloads);
         outcome(core, purpose.kind, error === undefined ? '' : notifyName(error));
@@ -348,6 +355,7 @@ export class LabClient {
   }
 }
 
+const SILENCE = { by: 'silence' } as const;
 const SPIS = 16;
 const MOST_HEARD = 32;
 
@@ -355,7 +363,7 @@ const MOST_HEARD = 32;
 function endsAll(core: Core, payloads: readonly Payload[]): boolean {
   const name = payloads.find((p) => p.kind === 'N' && (p.name === 'INVALID_SYNTAX' || p.name === 'AUTHENTICATION_FAILED'));
   if (name?.kind !== 'N') return false;
-  end(core, 'closed', `the gateway says ${notifyName(name)}`);
+  end(core, 'closed', `the gateway says ${notifyName(name)}`, refusedBy(name));
   return true;
 }
 
@@ -367,6 +375,7 @@ const SAID: Readonly<Record<Purpose['kind'], string>> = {
   'delete-ike': 'Delete of the IKE SA',
   liveness: 'a liveness check',
   informational: 'INFORMATIONAL',
+  token: 'a token',
   farewell: 'AUTHENTICATION_FAILED',
 };
 const saidIn = ({ purpose }: Pending): string => SAID[purpose.kind];

@@ -51,7 +51,7 @@ export type Purpose =
   | { readonly kind: 'ike'; readonly offer: readonly Proposal[]; readonly SPIi: IkeSpi; readonly Ni: Uint8Array; readonly ke: Ke }
   /** `unheld`: SPIs that only the gateway has children for. */
   | { readonly kind: 'delete-child'; readonly children: readonly Child[]; readonly unheld: number }
-  | { readonly kind: 'delete-ike' | 'liveness' | 'informational' | 'farewell' };
+  | { readonly kind: 'delete-ike' | 'liveness' | 'token' | 'informational' | 'farewell' };
 /** `tried`: groups that INVALID_KE_PAYLOAD has taken us through. */
 export type Ke = { readonly group: number; readonly pair: KeyPair; readonly tried: readonly number[] };
 
@@ -125,7 +125,7 @@ export type Stage =
   | { readonly at: 'auth'; readonly intro: Intro; readonly eap: EapEnd | undefined }
   | { readonly at: 'eap'; readonly intro: Intro; readonly peer: EapPeer }
   | { readonly at: 'established' }
-  | { readonly at: 'failed' | 'closed'; readonly why: string };
+  | { readonly at: 'failed' | 'closed'; readonly why: string; readonly ending: Ending };
 /** How EAP ended well. */
 export type EapEnd = { readonly method: EapMethod; readonly msk: Secret | undefined };
 export type InitStage = {
@@ -139,10 +139,21 @@ export type InitStage = {
   readonly message1: Uint8Array;
   readonly flight: Flight;
   /** The last unprotected error, for when nothing better comes. */
-  readonly heard: string | undefined;
+  readonly heard: Notify | undefined;
 };
 
 export type SeenNotify = { readonly exchange: number; readonly messageId: number; readonly notify: Notify };
+/**
+ * How it ended, for programs; `why` says it to people. `gateway`: it refused us or deleted the SA, with this notify if with any;
+ * `distrust`: it could not prove itself, or spoke no sense.
+ */
+export type Ending =
+  | { readonly by: 'us' | 'silence' | 'distrust' }
+  | { readonly by: 'gateway'; readonly deleted: boolean; readonly notify: number | undefined };
+export const refusedBy = (notify?: Notify): Ending => ({
+  ...{ by: 'gateway', deleted: false },
+  notify: notify && notifyType(notify),
+});
 export type Outcome = { readonly verb: string; readonly ok: boolean; readonly why: string };
 
 export type Core = {
@@ -175,7 +186,7 @@ export type Core = {
   readonly violations: string[];
   readonly outcomes: Outcome[];
   readonly drops: string[];
-  readonly counters: { received: number; sent: number; repeated: number; dropped: number; esp: number };
+  readonly counters: { received: number; sent: number; repeated: number; dropped: number; esp: number; notifies: number };
 };
 
 /** Lists that a gateway could fill stop here. */
@@ -206,7 +217,7 @@ export function newCore(o: Settings): Core {
     violations: [],
     outcomes: [],
     drops: [],
-    counters: { received: 0, sent: 0, repeated: 0, dropped: 0, esp: 0 },
+    counters: { received: 0, sent: 0, repeated: 0, dropped: 0, esp: 0, notifies: 0 },
   };
 }
 
@@ -336,14 +347,17 @@ export function outcome(core: Core, verb: string, why = ''): void {
 }
 
 export function remember(core: Core, exchange: number, messageId: number, payloads: readonly Payload[]): void {
-  for (const notify of payloads)
-    if (notify.kind === 'N' && core.notifies.length < 4 * MOST) core.notifies.push({ exchange, messageId, notify });
+  for (const notify of payloads) {
+    if (notify.kind !== 'N') continue;
+    core.counters.notifies += 1;
+    if (core.notifies.push({ exchange, messageId, notify }) > 4 * MOST) core.notifies.shift();
+  }
 }
 
 /** The end of everything: no SA, no child, nothing in flight. */
-export function end(core: Core, at: 'failed' | 'closed', why: string): void {
+export function end(core: Core, at: 'failed' | 'closed', why: string, ending: Ending = { by: 'us' }): void {
   if (core.stage.at === 'failed' || core.stage.at === 'closed') return;
-  core.stage = { at, why };
+  core.stage = { at, why, ending };
   core.sas.clear();
   core.ike = undefined;
   core.children = [];

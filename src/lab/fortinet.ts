@@ -43,9 +43,9 @@ export const withNul = (value: string | Uint8Array): Uint8Array =>
   typeof value === 'string' ? new TextEncoder().encode(`${value}\0`) : value;
 
 /** ZTNA_TAG, whose number nobody has published. */
-export const tokenNotify = (type: number, token: string | Uint8Array): Notify => ({
+export const tokenNotify = (type: number, token: string | Uint8Array, nul = true): Notify => ({
   ...{ kind: 'N', name: 'UNKNOWN', type, protocol: 0, spi: NO_OCTETS },
-  data: withNul(token),
+  data: typeof token === 'string' && !nul ? new TextEncoder().encode(token) : withNul(token),
 });
 
 /** The seventeen attributes of FortiClient 7.4.2 in its order; for `cpAttributes` with `requestAddresses: []`. */

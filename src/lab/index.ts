@@ -1,6 +1,6 @@
 /** The door of lab: the world around the gateway, for tests, measurements and demonstrations. */
 export { LabClient, type Way } from './client.ts';
-export type { Child, Datagram, Outcome, SeenNotify } from './core.ts';
+export type { Child, Datagram, Ending, Outcome, SeenNotify } from './core.ts';
 export { Dial, type DialOptions } from './dial.ts';
 export * from './ems/index.ts';
 export { type FortiClientFields, fortiClientAttributes, fortiClientConnect } from './fortinet.ts';

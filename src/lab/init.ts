@@ -16,6 +16,7 @@ import {
   ikeSpi,
   Malformed,
   NO_SPI,
+  type Notify,
   notify,
   type Payload,
   VENDOR,
@@ -33,6 +34,7 @@ import {
   type InitStage,
   type Ke,
   notifyName,
+  refusedBy,
   remember,
   violation,
 } from './core.ts';
@@ -43,6 +45,7 @@ import type { Endpoint } from './options.ts';
 import { ikeSuite, judgeChoice } from './proposals.ts';
 
 const MOST_COOKIES = 4;
+const INVALID_KE = 17;
 
 export function beginInit(core: Core): void {
   const first = core.o.groups[0];
@@ -123,7 +126,7 @@ export function initAnswer(
   const wanted = notifyOf(payloads, 'INVALID_KE_PAYLOAD');
   if (SA === undefined && wanted !== undefined) return otherGroup(core, stage, wanted.data);
   const error = errorIn(payloads);
-  if (SA === undefined && error !== undefined) return heard(core, stage, notifyName(error));
+  if (SA === undefined && error !== undefined) return heard(core, stage, error);
   judgeAnswer(core, stage, octets, header, payloads, way);
 }
 
@@ -143,7 +146,8 @@ function clearPayloads(core: Core, octets: Uint8Array, header: Header): readonly
 
 /** §2.6: the same request once more, with the cookie in front. */
 function again(core: Core, stage: InitStage, cookie: Uint8Array): void {
-  if (stage.cookies === MOST_COOKIES) return end(core, 'failed', `the gateway wanted a cookie ${MOST_COOKIES + 1} times`);
+  if (stage.cookies === MOST_COOKIES)
+    return end(core, 'failed', `the gateway wanted a cookie ${MOST_COOKIES + 1} times`, refusedBy());
   // The answer to an earlier repetition of ours comes late: we have said it already.
   if (stage.cookie !== undefined && equal(stage.cookie, cookie)) return drop(core, 'the same cookie once more');
   send(core, { ...stage, cookie: cookie.slice(), cookies: stage.cookies + 1 });
@@ -153,14 +157,15 @@ function again(core: Core, stage: InitStage, cookie: Uint8Array): void {
 function otherGroup(core: Core, stage: InitStage, group: number): void {
   if (stage.ke.group === group) return drop(core, 'INVALID_KE_PAYLOAD for the group that was sent');
   const offered = core.o.ikeOffer.some((p) => p.transforms.some((t) => t.type === 4 && t.id === group));
-  if (!offered) return end(core, 'failed', `the gateway wants group ${group}, which was not offered`);
-  if (stage.ke.tried.includes(group)) return end(core, 'failed', `the gateway wants group ${group} again`);
+  const refused = { by: 'gateway', deleted: false, notify: INVALID_KE } as const;
+  if (!offered) return end(core, 'failed', `the gateway wants group ${group}, which was not offered`, refused);
+  if (stage.ke.tried.includes(group)) return end(core, 'failed', `the gateway wants group ${group} again`, refused);
   send(core, { ...stage, ke: freshKe(core, group, stage.ke.tried) });
 }
 
-function heard(core: Core, stage: InitStage, name: string): void {
-  if (core.o.patient) core.stage = { ...stage, heard: name };
-  else end(core, 'failed', `the gateway says ${name}`);
+function heard(core: Core, stage: InitStage, error: Notify): void {
+  if (core.o.patient) core.stage = { ...stage, heard: error };
+  else end(core, 'failed', `the gateway says ${notifyName(error)}`, refusedBy(error));
 }
 
 function judgeAnswer(
@@ -172,7 +177,7 @@ function judgeAnswer(
   way: { readonly from: Endpoint; readonly to: Endpoint },
 ): void {
   const { o } = core;
-  const fail = (why: string) => end(core, 'failed', `IKE_SA_INIT response: ${why}`);
+  const fail = (why: string) => end(core, 'failed', `IKE_SA_INIT response: ${why}`, { by: 'distrust' });
   const [SA, KE, NONCE] = [one(payloads, 'SA'), one(payloads, 'KE'), one(payloads, 'NONCE')];
   if (SA === undefined || KE === undefined || NONCE === undefined) return fail('SA, KE or nonce is missing');
   const { SPIi } = stage;

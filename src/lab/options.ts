@@ -58,6 +58,8 @@ export type ZtnaToken = {
   readonly number: number;
   readonly token: string | Uint8Array;
   readonly when: 'first-auth' | 'in-auth' | 'after';
+  /** A NUL behind a token that is a text, as FortiClient has it; true unless said. */
+  readonly nul?: boolean;
 };
 
 export type LabOptions = {

@@ -3,8 +3,8 @@
  * laboratory.
  */
 import type { Certificate } from '../../crypto/index.ts';
-import { addressText, type CfgValue, type IkeSpi, NO_SPI } from '../wire/index.ts';
-import { type Child, type Core, type IkeSa, notifyName, type Outcome, type SeenNotify, type Stage } from './core.ts';
+import { addressText, type CfgValue, Exchange, type IkeSpi, NO_SPI, notifyType } from '../wire/index.ts';
+import { type Child, type Core, type Ending, type IkeSa, notifyName, type Outcome, type SeenNotify, type Stage } from './core.ts';
 import type { IkeKeys } from './keys.ts';
 import type { NatFindings, Path } from './nat.ts';
 import type { Identity } from './options.ts';
@@ -14,6 +14,8 @@ export type LabStatus = {
   readonly at: Stage['at'];
   /** Why it failed or closed, '' before. */
   readonly why: string;
+  /** The same for programs. */
+  readonly ending: Ending | undefined;
   readonly SPIi: IkeSpi;
   readonly SPIr: IkeSpi;
   readonly suite: IkeSuite | undefined;
@@ -37,9 +39,11 @@ export type LabStatus = {
   readonly nat: NatFindings | undefined;
   readonly path: Path;
   readonly fragmentation: boolean;
-  /** Every notify that the gateway sent, and their names. */
+  /** The notifies that the gateway sent, the last ones (`counters.notifies` is how many), and their names. */
   readonly notifies: readonly SeenNotify[];
   readonly notifyNames: readonly string[];
+  /** Numbers of those in INFORMATIONAL, in requests and in answers: what it has to say once we are in. */
+  readonly informed: readonly number[];
   /** What the gateway did against the RFC and we lived with. */
   readonly violations: readonly string[];
   /** What became of our own requests. */
@@ -56,6 +60,7 @@ export function statusOf(core: Core): LabStatus {
   return {
     at: stage.at,
     why: stage.at === 'failed' || stage.at === 'closed' ? stage.why : '',
+    ending: stage.at === 'failed' || stage.at === 'closed' ? stage.ending : undefined,
     SPIi: ike?.SPIi ?? (stage.at === 'init' ? stage.SPIi : NO_SPI),
     SPIr: ike?.SPIr ?? NO_SPI,
     suite: ike?.suite,
@@ -72,6 +77,7 @@ export function statusOf(core: Core): LabStatus {
     fragmentation: core.fragments,
     notifies: [...core.notifies],
     notifyNames: core.notifies.map(({ notify }) => notifyName(notify)),
+    informed: core.notifies.filter((n) => n.exchange === Exchange.INFORMATIONAL).map(({ notify }) => notifyType(notify)),
     violations: [...core.violations],
     outcomes: [...core.outcomes],
     drops: [...core.drops],
