@@ -7,7 +7,7 @@ import { type Journal, type LineStream, openJournal } from '../log/index.ts';
  * 0 done · 1 a demonstration did not end as it should · 2 the configuration or the command line is wrong · 3 the machine does not
  * allow it · 70 our own fault (daemon).
  */
-export const EXIT = { ok: 0, demo: 1, usage: 2, environment: 3 } as const;
+export const EXIT = { ok: 0, demo: 1, refused: 1, usage: 2, environment: 3 } as const;
 
 /** Where a verb speaks to, and what it runs in. */
 export type Terminal = {
