@@ -1,6 +1,6 @@
 /**
- * `postern demo`: the guide's examples played live on loopback, by a gateway, an emulated EMS and a client shaped like FortiClient.
- * What is printed is the ike debug stream as it happens, from the client's AUTH on.
+ * `postern demo`: the guide's examples played live on loopback, by a gateway, an emulated EMS and a client shaped like
+ * FortiClient. What is printed is the ike debug stream as it happens, from the client's AUTH on.
  */
 import { randomOctets, Secret } from '../../crypto/index.ts';
 import { loadConfig } from '../config/index.ts';
@@ -13,7 +13,8 @@ export const demo: Verb = {
   name: 'demo',
   summary: 'play posture checks live on loopback: a match, refusals, a token while EMS is away, a tag taken away',
   text: [
-    'Plays five scenes in a few seconds, each with a gateway of its own, and prints what the gateway says of it. No rights needed.',
+    'Plays five scenes in a few seconds, each with a gateway of its own, and prints what the gateway says of it.',
+    'It needs no rights.',
   ],
   options: [],
   async run(_values, terminal) {
@@ -156,7 +157,7 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 /** Packets, proposals and the configuration payload: true, and not what this is about. */
 const NOISE =
-  / (in|out) [0-9A-F]{20}|mode-cfg|IKE msg|udp comes|proposal|type=|protocol =|encapsulation|replay|life |selector|IKEv2 exchange/;
+  / (in|out) [0-9A-F]{20}|mode-cfg|IKE msg|udp comes|proposal|type=|protocol =|encapsulation|replay|life |selector|IKEv2 ex/;
 
 function configOf({ profile, wanted, emsNumber }: Scene, ems: EmsEmulator, keys: readonly string[]): string {
   return `config user local

@@ -1,6 +1,7 @@
 /**
  * Zero-trust tokens (JWT, RFC 7519; JWS, RFC 7515): what EMS knows of a device, signed by it. RS256 and nothing else, by keys
- * that are pinned for each EMS; nothing that stands in the token chooses how it is verified. Never throws: a bad token is a report.
+ * that are pinned for each EMS; nothing that stands in the token chooses how it is verified. Never throws: a bad token is a
+ * report.
  */
 import { createHash, createPublicKey, KeyObject } from 'node:crypto';
 import { compactVerify, importJWK, importSPKI, importX509, type CryptoKey as JoseKey, type JWK } from 'jose';

@@ -1,8 +1,8 @@
 /**
  * What the gate costs, and how soon a change is felt. `npm run bench:gate`.
  *
- *   revocation: a tag is taken from a device at the emulated EMS → its client has read the Delete. EMS, daemon and clients are one
- *               process on one thread, over real HTTPS, WebSocket and UDP: what is measured is an upper bound
+ *   revocation: a tag is taken from a device at the emulated EMS → its client has read the Delete. EMS, daemon and clients are
+ *               one process on one thread, over real HTTPS, WebSocket and UDP: what is measured is an upper bound
  *   added CPU:  from the question that the engine asks to the verdict, with a table of 10,000 devices; and with a token, each of
  *               another device and never seen before
  *
