@@ -118,7 +118,7 @@ function fctemsOf(entry: FctemsEntry, number: number, build: Build): Fctems {
     outOfSync: get(entry, 'out-of-sync-threshold'),
     websocket: !get(entry, 'websocket-override'),
     verifyingCa: [...authority(entry, build), ...oldCertificate(entry, build)],
-    driver: more === undefined ? 'native' : driverOf(more, build),
+    driver: more === undefined ? 'native' : get(more, 'driver'),
     tokenKeys: more === undefined ? [] : tokenKeysOf(more, build),
     clientCertificate: more === undefined ? undefined : clientCertificate(more, build),
     line: entry.key.line,
@@ -170,17 +170,6 @@ function oldCertificate(entry: FctemsEntry, { store, certificates, findings }: B
     ].join(' '),
   );
   return [];
-}
-
-function driverOf(more: EmsEntry, { findings }: Build): Fctems['driver'] {
-  const driver = get(more, 'driver');
-  if (driver === 'fortios')
-    findings.warn(
-      'later',
-      placeOf(more, 'driver'),
-      `driver fortios is not served yet: ${shown(more.key.text)} is asked as native`,
-    );
-  return driver;
 }
 
 function clientCertificate(more: EmsEntry, { certificates }: Build): Fctems['clientCertificate'] {

@@ -55,7 +55,10 @@ export const posternEms = table({
   help: 'more about a server of endpoint-control fctems, by its name there',
   keyMax: 35,
   words: {
-    driver: served(option(['native', 'fortios'], 'native'), 'the API that it speaks: native; fortios is not served yet'),
+    driver: served(
+      option(['native', 'fortios'], 'native'),
+      'the API that it speaks: our own, or the calls of a FortiGate with bodies that are a guess',
+    ),
     'token-key': served(texts(65535), 'public keys of its tokens, PEM or JWK, besides those that it tells'),
     certificate: served(text(79), 'our client certificate for it, of vpn certificate local'),
   },

@@ -8,6 +8,7 @@ import {
   type EmsAdmin,
   EmsHttp,
   emsAdmin,
+  FortiosDriver,
   NativeDriver,
   Resolver,
   remedies,
@@ -92,7 +93,7 @@ async function connectorOf(
   const where = { ems: one.number, name: one.name };
   const note = (level: 'info' | 'warn' | 'error', message: string, fields?: object) =>
     journal.note(level, message, { ...where, ...fields });
-  const driver = new NativeDriver(http, after);
+  const driver = one.driver === 'fortios' ? new FortiosDriver(http) : new NativeDriver(http, after);
   connector = new Connector(
     { ...one, server: `${one.server}:${one.port}` },
     {

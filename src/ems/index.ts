@@ -1,6 +1,7 @@
 /** The door of ems: connectors to EMS, tokens, and the resolver that gathers what the gate is told. */
 export { Connector, type ConnectorOptions, type ConnectorStatus, type ConnectorWorld } from './connector.ts';
 export { EmsCallFailed, type EndpointRecord } from './driver.ts';
+export { FortiosDriver } from './fortios.ts';
 export { EmsHttp, type ServerCertificate } from './http.ts';
 export { NativeDriver } from './native.ts';
 export { Resolver } from './resolver.ts';

@@ -162,10 +162,10 @@ describe('postern ems', () => {
   it('names our certificate, which must be there', () => {
     expect(told(server('1') + more('set certificate "us"'))).toEqual([expect.stringMatching(/^error reference: .*'us'/)]);
   });
-  it('knows a driver that is not served yet', () => {
+  it('knows two APIs', () => {
     const text = server('1') + more('set driver fortios');
     expect(loadConfig(text).config.fctems).toMatchObject([{ driver: 'fortios' }]);
-    expect(told(text)).toEqual(["warning later: driver fortios is not served yet: '1' is asked as native"]);
+    expect(told(text)).toEqual([]);
   });
   it('of a server that is not there is an error, with what was meant', () => {
     expect(loadConfig(server('eins', 'set ems-id 1') + more().replace('"1"', '"ein"')).findings).toMatchObject([

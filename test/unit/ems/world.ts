@@ -1,6 +1,14 @@
 /** A connector with its emulated EMS, over real HTTPS on loopback. */
 import { issueCertificate } from '../../../crypto/index.ts';
-import { Connector, type ConnectorOptions, type ConnectorStatus, EmsHttp, NativeDriver, Store } from '../../../src/ems/index.ts';
+import {
+  Connector,
+  type ConnectorOptions,
+  type ConnectorStatus,
+  EmsHttp,
+  FortiosDriver,
+  NativeDriver,
+  Store,
+} from '../../../src/ems/index.ts';
 import { EmsEmulator, type EmsOptions } from '../../../src/lab/index.ts';
 
 export const UID = 'F8A6AFF3531843B4972CBDBEEEB30E3C';
@@ -12,6 +20,7 @@ const client = issueCertificate({
 });
 
 export type Wish = {
+  readonly driver?: 'native' | 'fortios';
   readonly ems?: EmsOptions;
   readonly connector?: Partial<ConnectorOptions>;
   readonly ca?: readonly string[];
@@ -58,7 +67,7 @@ export function withEms(wish: Wish, test: (world: World) => Promise<void>): () =
         ...wish.connector,
       },
       {
-        driver: new NativeDriver(http, after),
+        driver: wish.driver === 'fortios' ? new FortiosDriver(http) : new NativeDriver(http, after),
         inspect: () => http.inspect(),
         closeConnections: () => http.close(),
         store: new Store(state, 'lab', note),
