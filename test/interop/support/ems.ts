@@ -48,7 +48,7 @@ export async function makeEms(): Promise<Ems> {
     do: (...words) => must(process.execPath, [command, 'ems', ...words, ...state], { namespace: place }),
     stop,
     async remove() {
-      await stop();
+      await daemon?.stop(); // where its namespace went first it was killed with it
       await rm(folder, { recursive: true, force: true });
     },
   };
