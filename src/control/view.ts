@@ -14,12 +14,6 @@ export type EmsView = Pick<
 
 /** What FortiOS also shows of an IKE SA; a line whose value is not here is left out. */
 type GatewayExtras = {
-  /** The interface of its phase1-interface. */
-  readonly interface?: string;
-  /** Seconds since it was established, and ms that this took. */
-  readonly established?: { readonly age: number; readonly took: number };
-  /** Seconds: how long it may live, and until it is renewed. */
-  readonly lifetime?: { readonly whole: number; readonly rekey: number };
   /** The next message ID of our own requests, and the next one awaited. */
   readonly messageIds?: { readonly sent: number; readonly received: number };
 };

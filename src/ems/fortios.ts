@@ -1,6 +1,6 @@
 /**
- * The FortiOS-shaped API of docs/ems-api.md §6: the paths are FortiOS' own, the bodies are a best effort, since the vendor's are not
- * public. Two calls make a device: its tags, and the rest of it. There is no channel for changes and no word for tunnels.
+ * The FortiOS-shaped API of docs/ems-api.md §6: the paths are FortiOS' own, the bodies are a best effort, since the vendor's are
+ * not public. Two calls make a device: its tags, and the rest of it. There is no channel for changes and no word for tunnels.
  */
 import { EmsCallFailed, type EmsDriver, type EmsIdentity, type EndpointRecord, type EndpointTag, type Sync } from './driver.ts';
 import { Fields, plainSerial, wrong } from './fields.ts';

@@ -1,6 +1,6 @@
 /** SAs as plain frozen values for whoever shows them: no methods, no secrets. */
 import { addressText } from '../wire/index.ts';
-import { type ChildSa, type Endpoint, type IkeSa, type Instant, nameOf } from './sa.ts';
+import { type ChildSa, type Endpoint, type Established, type IkeSa, type Instant, nameOf } from './sa.ts';
 import type { Slot } from './slot.ts';
 
 export type ChildView = {
@@ -28,6 +28,12 @@ export type GatewayView = {
   readonly natPeer: boolean;
   /** Seconds since IKE_SA_INIT. */
   readonly age: number;
+  /** The interface of its phase1-interface, once there is one. */
+  readonly interface?: string;
+  /** Seconds since it was established, and ms that this took. */
+  readonly established?: { readonly age: number; readonly took: number };
+  /** Seconds: how long it may live, and until it is renewed; 0 where the client does that. */
+  readonly lifetime?: { readonly whole: number; readonly rekey: number };
   readonly peerId: string | undefined;
   readonly user: string | undefined;
   readonly group: string | undefined;
@@ -53,6 +59,7 @@ export function viewOf({ sa, path }: Slot, now: Instant): GatewayView {
     natMe: basis.natMe,
     natPeer: basis.natPeer,
     age: Math.round((now - basis.born) / 1000),
+    ...(open === undefined ? {} : standingOf(open, now)),
     peerId: open?.proof.idText,
     user: open?.proof.user,
     group: open?.proof.group,
@@ -70,3 +77,9 @@ export function viewOf({ sa, path }: Slot, now: Instant): GatewayView {
     })),
   });
 }
+
+const standingOf = ({ profile, since, soft, basis }: Established, now: Instant) => ({
+  interface: profile.interface,
+  established: { age: Math.round((now - since) / 1000), took: Math.round(since - basis.born) },
+  lifetime: { whole: profile.keylife, rekey: Number.isFinite(soft) ? Math.max(0, Math.round((soft - now) / 1000)) : 0 },
+});
