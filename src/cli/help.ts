@@ -16,7 +16,7 @@ export function overview(verbs: readonly Verb[]): readonly string[] {
     `  ${'help [VERB]'.padEnd(width)}  this text, or the options of a verb`,
     `  ${'--version'.padEnd(width)}  the version of Postern and of Node`,
     '',
-    `Exit codes: ${EXIT.ok} done; ${EXIT.usage} the configuration or the command line is wrong;`,
+    `Exit codes: ${EXIT.ok} done, or yes; ${EXIT.demo} no; ${EXIT.usage} the configuration or the command line is wrong;`,
     `${EXIT.environment} the machine does not allow it (a port is taken, a right is missing, Node is too old);`,
     `${EXIT_FAULT} a fault of Postern itself.`,
   ];
