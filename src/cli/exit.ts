@@ -5,9 +5,9 @@ import { type Journal, type LineStream, openJournal } from '../log/index.ts';
 
 /**
  * 0 done · 1 a demonstration did not end as it should · 2 the configuration or the command line is wrong · 3 the machine does not
- * allow it · 70 our own fault (daemon).
+ * allow it · 4 the other end refused us · 5 the other end did not answer · 70 our own fault (daemon).
  */
-export const EXIT = { ok: 0, demo: 1, refused: 1, usage: 2, environment: 3 } as const;
+export const EXIT = { ok: 0, demo: 1, usage: 2, environment: 3, refused: 4, silent: 5 } as const;
 
 /** Where a verb speaks to, and what it runs in. */
 export type Terminal = {

@@ -18,7 +18,7 @@ export function overview(verbs: readonly Verb[]): readonly string[] {
     '',
     `Exit codes: ${EXIT.ok} done, or yes; ${EXIT.demo} no; ${EXIT.usage} the configuration or the command line is wrong;`,
     `${EXIT.environment} the machine does not allow it (a port is taken, a right is missing, Node is too old);`,
-    `${EXIT_FAULT} a fault of Postern itself.`,
+    `${EXIT.refused} the gateway refused a client, ${EXIT.silent} it did not answer; ${EXIT_FAULT} a fault of Postern itself.`,
   ];
 }
 

@@ -261,7 +261,7 @@ export class LabClient {
     sa.pending = undefined;
     if (opened.kind === 'malformed') return this.#brokenAnswer(sa, pending, opened.why);
     if (opened.clear.length > 0) violation(core, 'payloads in the clear in front of SK');
-    remember(core, header.exchange, header.messageId, opened.payloads);
+    remember(core, header, opened.payloads);
     this.#answered(sa, pending, opened.payloads);
   }
 
@@ -336,7 +336,7 @@ export class LabClient {
     sa.expected += 1;
     if (opened.kind === 'malformed') return refuseSyntax(core, sa, header.exchange, messageId, opened.why);
     if (opened.clear.length > 0) violation(core, 'payloads in the clear in front of SK');
-    remember(core, header.exchange, messageId, opened.payloads);
+    remember(core, header, opened.payloads);
     answer(core, sa, header, opened.payloads);
   }
 

@@ -310,6 +310,7 @@ export function respond(core: Core, sa: IkeSa, exchange: number, messageId: numb
 }
 
 function sealed(core: Core, sa: IkeSa, exchange: number, messageId: number, payloads: readonly Payload[], response: boolean) {
+  core.o.onMessage?.({ by: 'us', exchange, messageId, response, payloads });
   const { SPIi, SPIr, initiator } = sa;
   const room = core.fragments ? roomFor(core.o.mtu, core.path.remote.address) : 0;
   const envelope = { SPIi, SPIr, exchange, initiator, response, messageId };
@@ -346,7 +347,13 @@ export function outcome(core: Core, verb: string, why = ''): void {
   core.outcomes.push({ verb, ok: why === '', why });
 }
 
-export function remember(core: Core, exchange: number, messageId: number, payloads: readonly Payload[]): void {
+/** Keeps the notifies of a message of the gateway's. */
+export function remember(
+  core: Core,
+  { exchange, messageId, response }: { readonly exchange: number; readonly messageId: number; readonly response: boolean },
+  payloads: readonly Payload[],
+): void {
+  core.o.onMessage?.({ by: 'gateway', exchange, messageId, response, payloads });
   for (const notify of payloads) {
     if (notify.kind !== 'N') continue;
     core.counters.notifies += 1;

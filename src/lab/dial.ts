@@ -1,14 +1,16 @@
-/** A lab client on real sockets: its datagrams over UDP, its timers on the clock. For the demo, benchmarks and programs. */
-import { createSocket, type Socket } from 'node:dgram';
+/** A lab client that runs by itself: its datagrams over UDP, its timers on the clock. For the demo, benchmarks and programs. */
 import { LabClient } from './client.ts';
 import type { LabOptions } from './options.ts';
 import type { LabStatus } from './status.ts';
+import { type Port, realWorld, type World } from './world.ts';
 
 export type DialOptions = Omit<LabOptions, 'local' | 'nattPorts'> & {
   /** The gateway's NAT-T port; `remote` has the other. */
   readonly nattPort: number;
   /** Where we speak from; the system chooses ports. */
   readonly from?: string;
+  /** Another one than the real. */
+  readonly world?: World;
 };
 
 /** How long somebody waits for a state, ms. */
@@ -16,58 +18,67 @@ const PATIENCE = 10_000;
 
 export class Dial {
   readonly client: LabClient;
-  readonly #plain: Socket;
-  readonly #natt: Socket;
-  readonly #ports: { readonly plain: number; readonly natt: number };
-  #timer: NodeJS.Timeout | undefined;
+  readonly world: World;
+  readonly #ports: { readonly plain: Port; readonly natt: Port };
+  #cancel: () => void = () => undefined;
   #waiting: { readonly done: () => boolean; readonly go: () => void }[] = [];
+  readonly #watchers: (() => void)[] = [];
   #closed = false;
 
-  /** Opens two sockets and says the first word. Rejects with the system's error. */
-  static async start({ nattPort, from = '127.0.0.1', ...options }: DialOptions): Promise<Dial> {
-    const [plain, natt] = [await socket(from), await socket(from)];
-    const ports = { plain: plain.address().port, natt: natt.address().port };
-    const client = new LabClient({
-      ...options,
-      local: { address: from, port: options.natt === 'start4500' ? ports.natt : ports.plain },
-      remote: { address: options.remote.address, port: options.natt === 'start4500' ? nattPort : options.remote.port },
-      nattPorts: { local: ports.natt, remote: nattPort },
+  /** Opens two ports and says the first word. Rejects with the system's error; RangeError for options that make no client. */
+  static async start({ nattPort, from = '127.0.0.1', world = realWorld, ...options }: DialOptions): Promise<Dial> {
+    let dial: Dial | undefined;
+    const open = async (): Promise<Port> => {
+      const port = await world.open(from, (octets, sender) => dial?.heard(octets, sender, { address: from, port: port.number }));
+      return port;
+    };
+    const plain = await open();
+    const natt = await open().catch((error: unknown) => {
+      plain.close();
+      throw error;
     });
-    const dial = new Dial(client, plain, natt, from);
-    client.start(performance.now());
+    const floating = options.natt === 'start4500';
+    try {
+      const client = new LabClient({
+        ...options,
+        local: { address: from, port: floating ? natt.number : plain.number },
+        remote: { address: options.remote.address, port: floating ? nattPort : options.remote.port },
+        nattPorts: { local: natt.number, remote: nattPort },
+      });
+      dial = new Dial(client, world, { plain, natt });
+      client.start(world.now());
+    } catch (error) {
+      for (const port of [plain, natt]) port.close();
+      throw error;
+    }
     dial.pump();
     return dial;
   }
 
-  private constructor(client: LabClient, plain: Socket, natt: Socket, address: string) {
+  private constructor(client: LabClient, world: World, ports: { readonly plain: Port; readonly natt: Port }) {
     this.client = client;
-    this.#plain = plain;
-    this.#natt = natt;
-    this.#ports = { plain: plain.address().port, natt: natt.address().port };
-    for (const [from, port] of [
-      [plain, this.#ports.plain],
-      [natt, this.#ports.natt],
-    ] as const) {
-      from.on('message', (octets, rinfo) => {
-        client.datagram(new Uint8Array(octets), performance.now(), { from: rinfo, to: { address, port } });
-        this.pump();
-      });
-    }
+    this.world = world;
+    this.#ports = ports;
   }
 
   get status(): LabStatus {
     return this.client.status;
   }
 
+  /** Calls it whenever something may have happened to the client. */
+  watch(watcher: () => void): void {
+    this.#watchers.push(watcher);
+  }
+
   /** Waits until that is so; false when it never came to it. */
   async until(done: () => boolean, ms = PATIENCE): Promise<boolean> {
     if (done()) return true;
     return await new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(done()), ms);
+      const cancel = this.world.after(ms, () => resolve(done()));
       this.#waiting.push({
         done,
         go: () => {
-          clearTimeout(timer);
+          cancel();
           resolve(true);
         },
       });
@@ -80,23 +91,31 @@ export class Dial {
     return this.client.at === 'established';
   }
 
+  /** Something came to one of our ports. */
+  heard(octets: Uint8Array, from: LabOptions['remote'], to: LabOptions['local']): void {
+    if (this.#closed) return;
+    this.client.datagram(octets, this.world.now(), { from, to });
+    this.pump();
+  }
+
   /** Sends what the client wants to say, sets its timer, tells who waits; after every word to the client. */
   pump(): void {
     if (this.#closed) return;
-    for (const { octets, from, to } of this.client.take())
-      (from.port === this.#ports.natt ? this.#natt : this.#plain).send(octets, to.port, to.address, () => undefined);
-    clearTimeout(this.#timer);
+    const { plain, natt } = this.#ports;
+    for (const { octets, from, to } of this.client.take()) (from.port === natt.number ? natt : plain).send(octets, to);
+    this.#cancel();
     const due = this.client.deadline();
-    if (due !== undefined) this.#timer = setTimeout(() => this.#tick(), Math.max(1, due - performance.now()));
+    if (due !== undefined) this.#cancel = this.world.after(due - this.world.now(), () => this.#tick());
     const ready = this.#waiting.filter(({ done }) => done());
     this.#waiting = this.#waiting.filter((one) => !ready.includes(one));
     for (const { go } of ready) go();
+    for (const watcher of this.#watchers) watcher();
   }
 
-  /** Deletes the IKE SA, waits for the answer, closes the sockets. */
+  /** Deletes the IKE SA, waits for the answer, closes the ports. */
   async hangUp(): Promise<void> {
     if (this.client.at === 'established') {
-      this.client.deleteIke(performance.now());
+      this.client.deleteIke(this.world.now());
       this.pump();
       await this.until(() => this.client.at !== 'established', 3000);
     }
@@ -106,26 +125,13 @@ export class Dial {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#plain.close();
-    this.#natt.close();
+    this.#cancel();
+    this.#ports.plain.close();
+    this.#ports.natt.close();
   }
 
   #tick(): void {
-    this.client.tick(performance.now());
+    this.client.tick(this.world.now());
     this.pump();
   }
-}
-
-async function socket(address: string): Promise<Socket> {
-  const made = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4' });
-  await new Promise<void>((resolve, reject) => {
-    made.once('error', reject);
-    made.bind(0, address, () => {
-      made.off('error', reject);
-      made.on('error', () => undefined); // what is lost is said again
-      resolve();
-    });
-  });
-  return made;
 }

@@ -8,6 +8,7 @@ export { type Impairment, impairments, impairmentText, parseImpairment } from '.
 export type { ChildKeys, IkeKeys } from './keys.ts';
 export type { NatFindings, Path } from './nat.ts';
 export { identity, selector, selectorText } from './octets.ts';
-export type { ClientAuth, EapMethod, Endpoint, GatewayAuth, Identity, LabOptions } from './options.ts';
+export type { ClientAuth, EapMethod, Endpoint, GatewayAuth, Identity, LabOptions, Spoken } from './options.ts';
 export type { EspSuite, IkeSuite } from './proposals.ts';
 export type { LabStatus } from './status.ts';
+export { type Port, realWorld, type World } from './world.ts';

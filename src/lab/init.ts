@@ -88,6 +88,7 @@ function send(core: Core, attempt: Attempt): void {
     ...(o.signatureHashes.length > 0 ? [notify('SIGNATURE_HASH_ALGORITHMS', o.signatureHashes)] : []),
     ...(o.networkId === undefined ? [] : [notify('VPN_NETWORK_ID', o.networkId)]),
   ];
+  o.onMessage?.({ by: 'us', exchange: Exchange.IKE_SA_INIT, messageId: 0, response: false, payloads });
   const envelope: Envelope = strike.envelope({
     SPIi,
     SPIr: NO_SPI,
@@ -119,7 +120,7 @@ export function initAnswer(
 ): void {
   const payloads = clearPayloads(core, octets, header);
   if (payloads === undefined) return;
-  remember(core, header.exchange, header.messageId, payloads);
+  remember(core, header, payloads);
   const cookie = notifyOf(payloads, 'COOKIE');
   const SA = one(payloads, 'SA');
   if (SA === undefined && cookie !== undefined) return again(core, stage, cookie.data);

@@ -15,6 +15,7 @@ import {
   CfgAttribute,
   type CfgValue,
   NO_OCTETS,
+  type Payload,
   type Proposal,
   Protocol,
   type TrafficSelector,
@@ -117,6 +118,16 @@ export type LabOptions = {
   /** ms to the first repetition, what the interval grows by, how many repetitions before we give up. */
   readonly retransmit?: { readonly first: number; readonly factor: number; readonly most: number };
   readonly impair?: string | Impairment | readonly (string | Impairment)[];
+  /** Is shown every message in the clear, ours before they are impaired, of others those that were authentic or need not be. */
+  readonly onMessage?: (message: Spoken) => void;
+};
+
+export type Spoken = {
+  readonly by: 'us' | 'gateway';
+  readonly exchange: number;
+  readonly messageId: number;
+  readonly response: boolean;
+  readonly payloads: readonly Payload[];
 };
 
 export type Settings = Omit<Required<LabOptions>, 'ikeProposals' | 'espProposals' | 'impair' | Unset> &
@@ -128,7 +139,7 @@ export type Settings = Omit<Required<LabOptions>, 'ikeProposals' | 'espProposals
     /** All attributes of the CFG_REQUEST in order. */
     readonly cpRequest: readonly CfgValue[];
   };
-type Unset = 'gatewayId' | 'networkId' | 'claims' | 'ztna' | 'keepalive';
+type Unset = 'gatewayId' | 'networkId' | 'claims' | 'ztna' | 'keepalive' | 'onMessage';
 
 /** Fills in the defaults. Throws RangeError for a word that is no proposal. */
 export function settle(options: LabOptions): Settings {

@@ -1,4 +1,5 @@
 /** `postern client` against a daemon on loopback and an emulated EMS, through the command itself. */
+import { createSocket } from 'node:dgram';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +26,22 @@ const words = (s: Stage, ...more: readonly string[]) => {
   ];
 };
 
+type Told = { readonly client: number; readonly event: string; readonly message?: string };
+const jsonOf = (text: string): readonly Told[] =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+/** A port that nobody listens on. */
+async function closedPort(): Promise<number> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(resolve));
+  return port;
+}
+
 describe('it connects as the device that EMS knows', () => {
   it(
     'says so, and hangs up at a signal',
@@ -49,8 +66,8 @@ describe('it connects as the device that EMS knows', () => {
       const code = main(words(s), terminal);
       await s.until(() => out().includes('Ctrl-C hangs up'));
       s.ems.setTags(UID, []);
-      expect(await code).toBe(1);
-      expect(out()).toContain('the gateway has ended it');
+      expect(await code).toBe(4);
+      expect(out()).toMatch(/the gateway has ended it: deleted by the gateway\n.*usually: .*a lost tag/);
     }),
   );
 
@@ -58,8 +75,8 @@ describe('it connects as the device that EMS knows', () => {
     'without the tag it is refused',
     staged({ tags: '"EMS3_ZTNA_other"' }, async (s) => {
       const { terminal, out } = fakeTerminal();
-      expect(await main(words(s), terminal)).toBe(1);
-      expect(out()).toMatch(/not connected: .*AUTHENTICATION_FAILED/);
+      expect(await main(words(s), terminal)).toBe(4);
+      expect(out()).toMatch(/not connected: .*AUTHENTICATION_FAILED\n.*usually: .*posture is not accepted/);
     }),
   );
 });
@@ -91,6 +108,74 @@ describe('with a token, while EMS is silent', () => {
   );
 });
 
+describe('what it says', () => {
+  it(
+    'as JSON: every event an object of its own, no secret in any',
+    staged({}, async (s) => {
+      const { terminal, out } = fakeTerminal();
+      expect(await main(words(s, '--json', '--debug', '--stay', '0'), terminal)).toBe(0);
+      const events = jsonOf(out());
+      expect(new Set(events.map(({ client }) => client))).toEqual(new Set([1]));
+      const told = events.filter(({ event }) => event !== 'message');
+      expect(told.map(({ event }) => event)).toEqual(['connected', 'child', 'ended']);
+      expect(told[0]).toMatchObject({ addresses: ['10.139.1.2'], children: 1, nat: false, proof: 'pre-shared key' });
+      expect(told[2]).toMatchObject({ how: 'hung-up', established: true, code: 0, meaning: '' });
+      const messages = events.flatMap(({ event, message }) => (event === 'message' ? [message] : []));
+      expect(messages[0]).toMatch(/^> IKE_SA_INIT request 0: SA KE NONCE V V V N\(NAT_DETECTION_SOURCE_IP\)/);
+      expect(messages).toContainEqual(
+        expect.stringMatching(/^> IKE_AUTH request 1: IDi .*N\(FORTICLIENT_CONNECT\).* CP SA TSi TSr$/),
+      );
+      expect(messages.at(-1)).toBe('< INFORMATIONAL response 6: (empty)');
+      expect(out()).not.toMatch(/kiesel-und-moos|wonder-land-7/);
+    }),
+  );
+
+  it(
+    'of several clients, each by its number',
+    staged({}, async (s) => {
+      const { terminal, out } = fakeTerminal();
+      expect(await main(words(s, '--count', '3', '--stay', '0'), terminal)).toBe(0);
+      for (const n of [1, 2, 3]) expect(out()).toMatch(new RegExp(`^postern client ${n}: hung up$`, 'm'));
+      expect(s.told('established')).toHaveLength(3);
+    }),
+  );
+});
+
+describe('without an answer', () => {
+  it('it gives up, and says what that usually means: 5', async () => {
+    const { terminal, out } = fakeTerminal();
+    const port = await closedPort();
+    const more = ['--ike-port', `${port}`, '--psk-file', at('psk'), '--give-up', '1'];
+    expect(await main(['client', ...more], terminal)).toBe(5);
+    expect(out()).toMatch(/not connected: no answer to IKE_SA_INIT\n.*usually: no gateway at this address and port/);
+  });
+
+  it('Ctrl-C ends the waiting', async () => {
+    const { terminal, out, signal } = fakeTerminal();
+    const code = main(['client', '--ike-port', `${await closedPort()}`, '--psk-file', at('psk'), '--debug'], terminal);
+    for (let i = 0; i < 500 && !out().includes('IKE_SA_INIT'); i++) await new Promise((resolve) => setTimeout(resolve, 2));
+    signal('SIGINT');
+    expect(await code).toBe(5);
+    expect(out()).toContain('given up: not connected');
+  });
+
+  it('an address that is not ours: 3', async () => {
+    const { terminal, err } = fakeTerminal();
+    expect(await main(['client', '--psk-file', at('psk'), '--from', '192.0.2.99'], terminal)).toBe(3);
+    expect(err()).toMatch(/Cannot speak from 192\.0\.2\.99: EADDRNOTAVAIL\..*--from/s);
+  });
+
+  it.each([
+    ['a file that is not there', ['--token-file', 'nowhere'], /There is no token: cannot read nowhere: ENOENT/],
+    ['an EMS that does not run', ['--ems', 'nowhere', '--uid', UID], /No EMS emulator runs/],
+    ['a program that fails', ['--token-command', process.execPath, '--', '-e', 'process.exit(7)'], /ends with 7/],
+  ])('%s: 3', async (_, more, said) => {
+    const { terminal, err } = fakeTerminal();
+    expect(await main(['client', '--psk-file', at('psk'), ...more], terminal)).toBe(3);
+    expect(err()).toMatch(said);
+  });
+});
+
 describe('words that are none', () => {
   it.each<[string, readonly string[], RegExp]>([
     ['an address', ['--gateway', 'there'], /'there' is not an IPv4 or IPv6 address/],
@@ -100,9 +185,20 @@ describe('words that are none', () => {
     ['a number', ['--token-number', '16384'], /40960 to 65535/],
     ['two sources of tokens', ['--token-file', 'a', '--ems', 'b'], /exclude each other/],
     ['a user without a password', ['--user', 'alice'], /--password-file/],
+    ['a password without a user', ['--password-file', 'psk'], /a password without --user/],
+    ['two pre-shared keys', ['--psk-env', 'HOME'], /--psk-file and --psk-env exclude each other/],
+    ['a secret among the words', ['--password', 'wonder-land-7'], /unknown option --password; did you mean --password-/],
+    ['a UID', ['--uid', 'F8A6'], /--uid takes 32 hexadecimal digits, not 'F8A6'/],
+    ['claims without a UID', ['--ems-serial', 'FCTEMS0000000001'], /--ems-serial needs --uid/],
+    ['claims of no FortiClient', ['--uid', UID, '--no-fortinet'], /--uid is told in FORTICLIENT_CONNECT/],
+    ['no time at all', ['--stay', 'long'], /--stay takes seconds, or 'forever'/],
+    ['too many', ['--count', '1001'], /--count takes how many clients, 1 to 1000/],
+    ['a word that nobody waits for', ['vpn.lab.test'], /'vpn\.lab\.test' is one word too many/],
+    ['two ways to be believed', ['--ca', 'psk'], /(not by both|no certificate in PEM format)/],
   ])('%s', async (_, more, said) => {
     const { terminal, err } = fakeTerminal();
-    expect(await main(['client', '--psk-file', at('psk'), ...more], terminal)).toBe(2);
+    const files = more.map((word) => (word === 'psk' ? at(word) : word));
+    expect(await main(['client', '--psk-file', at('psk'), ...files], terminal)).toBe(2);
     expect(err()).toMatch(said);
   });
 
