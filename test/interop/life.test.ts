@@ -5,7 +5,7 @@ import { gatewayConfig } from './support/config.ts';
 import { loss } from './support/namespaces.ts';
 import { until } from './support/processes.ts';
 import { interop } from './support/requirements.ts';
-import { expectInOrder, scene } from './support/scene.ts';
+import { expectInOrder, expectSaid, scene } from './support/scene.ts';
 import type { Charon, Settings } from './support/strongswan.ts';
 import { judge } from './support/tshark.ts';
 
@@ -60,7 +60,7 @@ interop('rekeys that the client starts', () => {
         { state: 'INSTALLED', suite: espSuite, localTs: ['10.10.1.1/32'], remoteTs: ['10.50.0.0/24'] },
       ]);
       expect(last.children[0]?.spiIn).not.toBe(before.spiIn);
-      expectInOrder(play.debug(), [
+      await expectInOrder(play.debug, [
         /established IKE SA/,
         /received create-child request/,
         /responder received CREATE_CHILD exchange/,
@@ -97,7 +97,7 @@ interop('rekeys that the client starts', () => {
       const after = await settled(charon);
       expect(after.children).toMatchObject([{ state: 'INSTALLED', suite: `AES_GCM_16-256/${name}` }]);
       expect(after.children[0]?.spiIn).not.toBe(before.spiIn);
-      expect(play.debug().join('\n')).toMatch(/PFS enabled, group=(31|19)/);
+      await expectSaid(play.debug, /PFS enabled, group=(31|19)/);
     });
 
     it('a child without it is refused, the old one stays', async () => {
@@ -107,7 +107,7 @@ interop('rekeys that the client starts', () => {
       await charon.logged(/received NO_PROPOSAL_CHOSEN notify/);
       const [sa] = await charon.sas();
       expect(sa).toMatchObject({ state: 'ESTABLISHED', children: [{ spiIn: before.spiIn }] });
-      expect(play.debug().join('\n')).toContain('no proposal chosen');
+      await expectSaid(play.debug, 'no proposal chosen');
     });
 
     it('a guess of the wrong group is put right (INVALID_KE_PAYLOAD)', async () => {
@@ -176,7 +176,7 @@ interop('liveness', () => {
       await up(charon);
       await play.net.drop(loss.everything);
       await play.gateway.tells('closed', { reason: 'dead-peer' }, 40);
-      expectInOrder(play.debug(), [/link is idle/, /mode-cfg release 10\.10\.1\.1/]);
+      await expectInOrder(play.debug, [/link is idle/, /mode-cfg release 10\.10\.1\.1/]);
     });
   });
 });
@@ -190,7 +190,7 @@ interop('the end', () => {
     const terminated = await charon.terminate('vpn');
     expect(terminated.code, terminated.stdout).toBe(0);
     await play.gateway.tells('closed', { reason: 'peer-deleted' });
-    expectInOrder(play.debug(), [
+    await expectInOrder(play.debug, [
       /received informational request/,
       /processing delete request \(proto 1\)/,
       /deleting IKE SA [0-9a-f]{16}\/[0-9a-f]{16}/,

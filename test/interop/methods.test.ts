@@ -4,7 +4,7 @@ import { clientFiles, clientSecrets, connection } from './support/clients.ts';
 import { gatewayConfig } from './support/config.ts';
 import { type Authority, authority, type Credential, type KeyKind } from './support/pki.ts';
 import { interop } from './support/requirements.ts';
-import { expectInOrder, scene } from './support/scene.ts';
+import { expectInOrder, expectSaid, scene } from './support/scene.ts';
 
 interop('certificates of the gateway', () => {
   let root: Authority;
@@ -85,7 +85,7 @@ interop('certificates of the gateway', () => {
     it('is a clear refusal for a client that cannot verify it', async () => {
       const charon = await play.charon(client({}, { signature_authentication: false }));
       expect((await charon.initiate('vpn')).code).not.toBe(0);
-      expect(play.debug().join('\n')).toMatch(/Ed25519/i);
+      await expectSaid(play.debug, /Ed25519/i);
     });
   });
 
@@ -97,7 +97,7 @@ interop('certificates of the gateway', () => {
       const initiated = await charon.initiate('vpn');
       expect(initiated.code, initiated.stdout).toBe(0);
       expect(await charon.log()).toMatch(/requesting EAP_GTC authentication, sending EAP_NAK/);
-      expectInOrder(play.debug(), [/EAP user "alice"/, /EAP succeeded for user "alice"/, /established IKE SA/]);
+      await expectInOrder(play.debug, [/EAP user "alice"/, /EAP succeeded for user "alice"/, /established IKE SA/]);
     });
 
     it('a method that nobody has ends as EAP-Failure', async () => {
@@ -135,7 +135,7 @@ interop('identities', () => {
       const initiated = await charon.initiate('vpn');
       expect(initiated.code, initiated.stdout).toBe(0);
       expect(await charon.log()).not.toContain('EAP/REQ/ID');
-      expect(play.debug().join('\n')).toContain('EAP succeeded for user "alice"');
+      await expectSaid(play.debug, 'EAP succeeded for user "alice"');
     });
   });
 
@@ -150,10 +150,7 @@ interop('identities', () => {
         swanctl: { connections: connection('vpn', { shape: 'psk-eap', id }), secrets: clientSecrets() },
       });
       expect((await charon.initiate('vpn')).code === 0).toBe(code === 0);
-      expect(
-        play.debug().some((line) => says.test(line)),
-        play.debug().join('\n'),
-      ).toBe(true);
+      await expectInOrder(play.debug, [says]);
     });
   });
 });

@@ -6,7 +6,7 @@ import { addresses, loss } from './support/namespaces.ts';
 import { success } from './support/narration.ts';
 import { type Authority, authority, type Credential } from './support/pki.ts';
 import { interop } from './support/requirements.ts';
-import { expectInOrder, scene } from './support/scene.ts';
+import { expectInOrder, expectSaid, scene } from './support/scene.ts';
 import type { Charon, Settings } from './support/strongswan.ts';
 import { datagrams, judge } from './support/tshark.ts';
 
@@ -34,7 +34,7 @@ interop('a real NAT between client and gateway', () => {
       virtualIps: ['10.10.1.1'],
       children: [{ encapsulated: true }],
     });
-    expectInOrder(play.debug(), [/NAT detected: PEER/, ...success('psk-eap').slice(-4)]);
+    await expectInOrder(play.debug, [/NAT detected: PEER/, ...success('psk-eap').slice(-4)]);
     const [, port] = /adding new dynamic tunnel for 10\.97\.0\.2:(\d+)/.exec(play.debug().join('\n')) ?? [];
     expect(Number(port), 'the NAT chose another port').not.toBe(4500);
     await charon.rekeyIke('vpn');
@@ -60,7 +60,7 @@ describe.each([
       expect(initiated.code, initiated.stdout).toBe(0);
       const [sa] = await charon.sas();
       expect(sa).toMatchObject({ local: `${addresses.client}:${port}`, remote: `${addresses.gateway}:${port}`, children: [] });
-      expect(play.debug().join('\n')).toContain(says);
+      await expectSaid(play.debug, says);
       const answer = /parsed IKE_SA_INIT response 0 \[.*\]/.exec(await charon.log())?.[0] ?? '';
       expect(answer.includes('NATD'), answer).toBe(setting !== 'disable');
     });
@@ -72,7 +72,7 @@ interop('a client that begins on port 4500', () => {
 
   it('gets in', async () => {
     await expectUp(await play.charon({ swanctl: eapClient({ connection: { local_port: 4500, remote_port: 4500 } }) }));
-    expect(play.debug().some((line) => /comes 10\.97\.0\.2:4500->10\.97\.0\.1:4500/.test(line))).toBe(true);
+    await expectSaid(play.debug, /comes 10\.97\.0\.2:4500->10\.97\.0\.1:4500/);
     expect(play.debug().some((line) => /^ike .*10\.97\.0\.1:500\b/.test(line))).toBe(false);
   });
 });
@@ -127,7 +127,7 @@ interop('datagrams get lost', () => {
     await play.net.drop(loss.everyOtherAnswer);
     await expectUp(charon, 50);
     expect(await charon.log()).toMatch(/retransmit 1 of request/);
-    expect(play.debug().join('\n')).toContain('detected retransmit, resend last message');
+    await expectSaid(play.debug, 'detected retransmit, resend last message');
     await play.stopGateway();
     const sent = (await datagrams(play.gateway.capture))
       .filter(({ port }) => port === 500 || port === 4500)
@@ -182,7 +182,7 @@ interop('messages larger than a packet (RFC 7383)', () => {
       await expectUp(charon);
       expect(await charon.log()).toMatch(/splitting IKE message \(\d+ bytes\) into \d+ fragments/);
       expect(await charon.log()).toMatch(/received fragment #\d+ of \d+, reassembled fragmented IKE message/);
-      expectInOrder(play.debug(), [
+      await expectInOrder(play.debug, [
         /encrypted fragment 1 of \d+ queued/,
         /reassembled fragmented message/,
         /splitting payload len=\d+ into \d+ fragments/,

@@ -66,7 +66,7 @@ interop('the posture gate', () => {
       });
       expect(initiated.code).toBe(0);
       expect(await charon.sas()).toMatchObject([{ state: 'ESTABLISHED', virtualIps: [expect.stringMatching(/^10\.10\.1\./)] }]);
-      expectInOrder(play.debug(), [/authentication succeeded/, /EMS ZTNA tags check success ZTNA_a/, /established/i]);
+      await expectInOrder(play.debug, [/authentication succeeded/, /EMS ZTNA tags check success ZTNA_a/, /established/i]);
 
       await ems.do('tag', 'remove', GOOD.uid, 'a');
       await charon.logged(/received DELETE for IKE_SA/);

@@ -5,7 +5,7 @@ import { gatewayConfig, type Shape } from './support/config.ts';
 import { success } from './support/narration.ts';
 import { type Authority, authority, type Credential } from './support/pki.ts';
 import { interop } from './support/requirements.ts';
-import { expectInOrder, scene } from './support/scene.ts';
+import { expectInOrder, expectSaid, scene } from './support/scene.ts';
 import { judge } from './support/tshark.ts';
 
 interop('the four shapes of IKE_AUTH', () => {
@@ -50,9 +50,9 @@ interop('the four shapes of IKE_AUTH', () => {
         { state: 'INSTALLED', suite: espSuite, localTs: ['10.10.1.1/32'], remoteTs: ['10.50.0.0/24'] },
       ]);
       expect(await charon.dns()).toEqual(expect.arrayContaining(['10.50.0.53', '10.50.0.54']));
-      expectInOrder(play.debug(), success(shape));
-      expect(play.debug().join('\n')).toContain(`established IKE SA ${sa?.SPIi}/${sa?.SPIr}`);
-      expect(play.debug().join('\n')).toContain(`added IPsec SA: SPIs=${sa?.children[0]?.spiOut}/${sa?.children[0]?.spiIn}`);
+      await expectInOrder(play.debug, success(shape));
+      await expectSaid(play.debug, `established IKE SA ${sa?.SPIi}/${sa?.SPIr}`);
+      await expectSaid(play.debug, `added IPsec SA: SPIs=${sa?.children[0]?.spiOut}/${sa?.children[0]?.spiIn}`);
 
       const terminated = await charon.terminate('vpn');
       expect(terminated.code, terminated.stdout).toBe(0);

@@ -107,13 +107,30 @@ function there<T>(value: T | undefined): T {
   return value;
 }
 
-/** The lines hold a match for each pattern, in that order. The message names the first that is missing. */
-export function expectInOrder(lines: readonly string[], patterns: readonly RegExp[]): void {
-  let at = -1;
-  for (const pattern of patterns) {
-    const next = lines.findIndex((line, i) => i > at && pattern.test(line));
-    const where = at < 0 ? 'at all' : `after «${lines[at]}»`;
-    expect(next, `no line ${pattern} ${where}, of:\n${lines.join('\n')}`).toBeGreaterThan(at);
-    at = next;
-  }
+/**
+ * Waits until the lines hold a match for each pattern, in that order: what the gateway has said may still be in the pipe. The
+ * message names the first that is missing.
+ */
+export async function expectInOrder(lines: () => readonly string[], patterns: readonly RegExp[]): Promise<void> {
+  await expect
+    .poll(
+      () => {
+        const said = lines();
+        let at = -1;
+        for (const pattern of patterns) {
+          const next = said.findIndex((line, i) => i > at && pattern.test(line));
+          if (next < 0) return `no line ${pattern} ${at < 0 ? 'at all' : `after «${said[at]}»`}, of:\n${said.join('\n')}`;
+          at = next;
+        }
+        return 'all there';
+      },
+      { timeout: 5000 },
+    )
+    .toBe('all there');
+}
+
+/** Waits until the gateway has said something like it. */
+export async function expectSaid(lines: () => readonly string[], what: RegExp | string): Promise<void> {
+  const said = expect.poll(() => lines().join('\n'), { timeout: 5000 });
+  await (typeof what === 'string' ? said.toContain(what) : said.toMatch(what));
 }
