@@ -4,7 +4,7 @@
  * report.
  */
 import { createHash, createPublicKey, KeyObject } from 'node:crypto';
-import { compactVerify, importJWK, importSPKI, importX509, type CryptoKey as JoseKey, type JWK } from 'jose';
+import { compactVerify, importJWK, importSPKI, importX509, type CryptoKey as JoseKey } from 'jose';
 import { formatPostureTag, type PostureTag, parsePostureTag, type TokenReport, type UnixTime } from '../posture/index.ts';
 import { plainSerial } from './fields.ts';
 import { strictJson } from './strictJson.ts';
@@ -18,44 +18,62 @@ export type TokenKey = {
 type Keyring = { readonly ems: number; readonly keys: readonly TokenKey[] };
 
 const TOKEN_MAX = 16_384;
+/** Keys of one text: each is tried on each token. */
+const KEYS_MAX = 16;
 const TAGS_MAX = 256;
 /** Seconds that the clock of EMS may be ahead of ours. */
 const AHEAD = 60;
+/** Tokens that a verifier keeps. */
 const REMEMBERED = 4096;
 
 /**
- * Reads public keys: PEM (`PUBLIC KEY` or `CERTIFICATE`, several), a JWK, or a JWK set. Throws an Error in people's words: no
- * key, not RSA, fewer than 2048 or more than 8192 bits, a public exponent below 3.
+ * Reads public keys: PEM (`PUBLIC KEY` or `CERTIFICATE`, several), a JWK, or a JWK set.
+ *
+ * @throws Error in people's words: no key, more than 16, one that is private, not RSA, for something else than RS256 signatures,
+ *   of fewer than 2048 or more than 8192 bits, with a public exponent below 3. One such key refuses the whole text
  */
 export async function readTokenKeys(text: string): Promise<readonly TokenKey[]> {
-  const pems = text.match(/-----BEGIN (PUBLIC KEY|CERTIFICATE)-----[\s\S]+?-----END \1-----/g);
-  if (pems !== null) {
-    return await Promise.all(
-      pems.map(async (pem) =>
-        tokenKey(await (pem.includes('CERTIFICATE') ? importX509(pem, 'RS256') : importSPKI(pem, 'RS256')).catch(unreadable)),
-      ),
-    );
-  }
-  const json = strictJson(new TextEncoder().encode(text));
-  if (typeof json !== 'object' || json === null) throw new Error('a token key is PEM (PUBLIC KEY or CERTIFICATE) or a JWK');
-  const jwks = 'keys' in json && Array.isArray(json.keys) ? (json.keys as readonly unknown[]) : [json];
-  return await Promise.all(
-    jwks.map(async (jwk) => {
-      if (typeof jwk !== 'object' || jwk === null || !('kty' in jwk) || jwk.kty !== 'RSA')
-        throw new Error('a token key must be RSA');
-      const { n, e } = jwk as JWK;
-      const key = await importJWK({ kty: 'RSA', n: n ?? '', e: e ?? '' }, 'RS256').catch(unreadable);
-      if (key instanceof Uint8Array) throw new Error('a token key must be a public key');
-      return tokenKey(key);
-    }),
-  );
+  const found = text.includes('-----BEGIN ') ? pemsOf(text) : jwksOf(text);
+  if (found.length === 0) throw new Error('there is no token key in it');
+  if (found.length > KEYS_MAX) throw new Error(`more than ${KEYS_MAX} token keys at once`);
+  return await Promise.all(found.map(async (read) => tokenKey(await read().catch(unreadable))));
 }
 
-const unreadable = (): never => {
-  throw new Error('a token key cannot be read, or is no RSA key');
-};
+type Import = () => Promise<JoseKey | Uint8Array>;
 
-function tokenKey(key: JoseKey): TokenKey {
+function pemsOf(text: string): readonly Import[] {
+  const labels = [...text.matchAll(/-----BEGIN ([^-\n]*)-----/g)].map(([, label = '']) => label);
+  if (labels.some((label) => label.includes('PRIVATE KEY'))) throw new Error(PRIVATE);
+  const other = labels.find((label) => label !== 'PUBLIC KEY' && label !== 'CERTIFICATE');
+  if (other !== undefined) throw new Error(`a token key is PEM 'PUBLIC KEY' or 'CERTIFICATE', not '${printable(other)}'`);
+  const pems = text.match(/-----BEGIN (PUBLIC KEY|CERTIFICATE)-----[^-]+-----END \1-----/g) ?? [];
+  if (pems.length !== labels.length) throw new Error('a token key in PEM is cut');
+  return pems.map((pem) => () => (pem.includes('CERTIFICATE') ? importX509(pem, 'RS256') : importSPKI(pem, 'RS256')));
+}
+
+function jwksOf(text: string): readonly Import[] {
+  const json = strictJson(new TextEncoder().encode(text));
+  if (!isObject(json)) throw new Error('a token key is PEM (PUBLIC KEY or CERTIFICATE) or a JWK');
+  const jwks = Array.isArray(json['keys']) ? (json['keys'] as readonly unknown[]) : [json];
+  return jwks.map((jwk) => {
+    if (!isObject(jwk) || jwk['kty'] !== 'RSA') throw new Error('a token key must be RSA');
+    const { n, e, d, alg = 'RS256', use = 'sig' } = jwk;
+    if (d !== undefined) throw new Error(PRIVATE);
+    if (alg !== 'RS256' || use !== 'sig') throw new Error('a token key must be for RS256 signatures');
+    if (typeof n !== 'string' || typeof e !== 'string') return unreadable;
+    return () => importJWK({ kty: 'RSA', n, e }, 'RS256');
+  });
+}
+
+const PRIVATE = 'this is a private key: a token key is public';
+
+const printable = (text: string): string => text.slice(0, 40).replace(/[^\x20-\x7e]/g, '?');
+
+// Promises that fail, as those of jose: who awaits them sees one error for all that cannot be read.
+const unreadable = (): Promise<never> => Promise.reject(new Error('a token key cannot be read, or is no RSA key'));
+
+function tokenKey(key: JoseKey | Uint8Array): TokenKey {
+  if (key instanceof Uint8Array) throw new Error(PRIVATE);
   const object = KeyObject.from(key);
   const { modulusLength = 0, publicExponent = 0n } = object.asymmetricKeyDetails ?? {};
   if (modulusLength < 2048 || modulusLength > 8192)
@@ -79,31 +97,42 @@ type Claims = {
   readonly certSn: string;
   readonly issued: UnixTime;
   readonly until: UnixTime;
+  /** `nbf` (RFC 7519 §4.1.5), where there is one; else 0. */
+  readonly from: UnixTime;
 };
 
 export class TokenVerifier {
-  /** Tokens that were verified: an SA's is judged again and again. The oldest is forgotten for a new one. */
+  /** Tokens that were verified: an SA's is judged again and again. The one longest not seen is forgotten for a new one. */
   readonly #verified = new Map<string, Claims>();
+  readonly #most: number;
+
+  constructor(most = REMEMBERED) {
+    this.#most = most;
+  }
 
   /** What the token says, or why it does not count. `now` in seconds since 1970; at its hour a token is dead. */
   async verify(octets: Uint8Array, keyrings: readonly Keyring[], now: UnixTime): Promise<TokenReport> {
     const token = withoutNuls(octets);
     if (token.length > TOKEN_MAX) return bad('too large');
     const rings = keyrings.map(({ ems, keys }) => `${ems}:${keys.map(({ id }) => id).join()}`).join(';');
-    const name = `${createHash('sha256').update(token).digest('base64')} ${rings}`;
+    // The same token under other keys is another one. No NUL is in `rings`, so that the two cannot run into each other.
+    const name = createHash('sha256').update(`${rings}\0`).update(token).digest('base64');
     const known = this.#verified.get(name);
     const claims = known ?? (await claimsOf(token, keyrings));
     if ('why' in claims) return bad(claims.why);
-    if (known === undefined) this.#remember(name, claims);
-    if (claims.until <= now) return bad('expired');
-    if (claims.issued > now + AHEAD) return bad('issued in the future');
-    return { kind: 'valid', ...claims };
+    this.#remember(name, claims);
+    const { from, ...told } = claims;
+    if (told.until <= now) return bad('expired');
+    if (told.issued > now + AHEAD) return bad('issued in the future');
+    if (from > now + AHEAD) return bad('not valid yet');
+    return { kind: 'valid', ...told };
   }
 
   #remember(name: string, claims: Claims): void {
+    this.#verified.delete(name);
     this.#verified.set(name, claims);
     const [oldest] = this.#verified.keys();
-    if (this.#verified.size > REMEMBERED && oldest !== undefined) this.#verified.delete(oldest);
+    if (this.#verified.size > this.#most && oldest !== undefined) this.#verified.delete(oldest);
   }
 }
 
@@ -166,22 +195,32 @@ async function signerOf(token: string, keyrings: readonly Keyring[]): Promise<nu
 
 function read(said: unknown, ems: number): Claims | Bad {
   if (!isObject(said) || !isObject(said['endpoint'])) return { why: 'claims of the wrong type' };
-  const { endpoint, exp, iat } = said;
+  const { endpoint, exp, iat, nbf = 0 } = said;
   const { uid, tags, ztna_cert_sn: serial } = endpoint as Json;
   if (typeof uid !== 'string' || !/^[0-9A-Fa-f]{32}$/.test(uid)) return { why: 'endpoint.uid is not 32 hexadecimal digits' };
   if (!isTime(exp) || !isTime(iat) || exp <= iat) return { why: 'exp or iat is missing or senseless' };
+  if (nbf !== 0 && !isTime(nbf)) return { why: 'nbf is senseless' };
   if (serial !== undefined && serial !== null && (typeof serial !== 'string' || !/^[0-9A-Fa-f:]{0,128}$/.test(serial)))
     return { why: 'ztna_cert_sn of the wrong type' };
   if (!Array.isArray(tags) || tags.length > TAGS_MAX) return { why: 'endpoint.tags of the wrong type, or too many' };
+  const held = tagsOf(tags, ems);
+  if (held === undefined) return { why: 'a tag of the wrong type' };
+  return { ems, uid: uid.toUpperCase(), tags: held, certSn: plainSerial(serial ?? ''), issued: iat, until: exp, from: nbf };
+}
+
+/** Those that a profile could want; undefined when one is of the wrong type. */
+function tagsOf(tags: readonly unknown[], ems: number): readonly PostureTag[] | undefined {
   const held: PostureTag[] = [];
-  for (const tag of tags as readonly unknown[]) {
-    if (!isObject(tag) || typeof tag['name'] !== 'string' || !Number.isSafeInteger(tag['type']))
-      return { why: 'a tag of the wrong type' };
-    const type = TYPES.get(tag['type'] as number); // an integer, as just seen
-    const wanted = type === undefined ? undefined : parsePostureTag(formatPostureTag({ ems, type, name: tag['name'] }));
+  for (const tag of tags) {
+    if (!isObject(tag)) return undefined;
+    const { name, type: number, levl: level = null } = tag;
+    if (typeof name !== 'string' || !isInteger(number)) return undefined;
+    if (level !== null && typeof level !== 'string' && typeof level !== 'number') return undefined;
+    const type = TYPES.get(number);
+    const wanted = type === undefined ? undefined : parsePostureTag(formatPostureTag({ ems, type, name }));
     if (wanted !== undefined) held.push(wanted);
   }
-  return { ems, uid: uid.toUpperCase(), tags: held, certSn: plainSerial(serial ?? ''), issued: iat, until: exp };
+  return held;
 }
 
 /** 2 (outbreak) and 4 (fabric) are no tags that a profile could want. */
@@ -192,4 +231,5 @@ const TYPES: ReadonlyMap<number, PostureTag['type']> = new Map([
 
 type Json = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
-const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
+const isInteger = (value: unknown): value is number => Number.isSafeInteger(value);
+const isTime = (value: unknown): value is number => isInteger(value) && value > 0;
