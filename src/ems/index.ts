@@ -1,3 +1,11 @@
-/** The door of finding out: what each EMS says of a device, from its table, its servers, its tokens. */
-
-export type { EmsDriver, EmsIdentity, EndpointRecord, Sync, TunnelEvent } from './driver.ts';
+/** The door of ems: connectors to EMS, tokens, and the resolver that gathers what the gate is told. */
+export { Connector, type ConnectorOptions, type ConnectorStatus, type ConnectorWorld } from './connector.ts';
+export { EmsCallFailed, type EndpointRecord } from './driver.ts';
+export { FortiosDriver } from './fortios.ts';
+export { EmsHttp, type ServerCertificate } from './http.ts';
+export { NativeDriver } from './native.ts';
+export { Resolver } from './resolver.ts';
+export { type EmsState, remedies } from './states.ts';
+export { Store } from './store.ts';
+export { TokenVerifier } from './token.ts';
+export { type EmsAdmin, type EmsPort, emsAdmin } from './verify.ts';
