@@ -6,7 +6,7 @@
  */
 import { type Account, accountOf } from './account.ts';
 import { binding } from './binding.ts';
-import type { EmsReport, Evidence, GateRule, Rival, TokenReport, UnixTime } from './evidence.ts';
+import type { EmsReport, Evidence, GateRule, Rival, UnixTime } from './evidence.ts';
 import type { PostureTag } from './tag.ts';
 
 declare const made: unique symbol;
@@ -155,16 +155,10 @@ function refusalOf(rule: GateRule, own: number, answers: readonly EmsReport[]): 
 }
 
 /** One wanted tag: by the EMS it belongs to, or, where that one is silent, by a token which that one signed. */
-function byItsEms(
-  rule: GateRule,
-  tag: PostureTag,
-  { device, reports, token }: Evidence,
-  now: UnixTime,
-  unchecked: string[],
-): Finding {
-  const report = reports.find((r) => r.ems === tag.ems);
+function byItsEms(rule: GateRule, tag: PostureTag, evidence: Evidence, now: UnixTime, unchecked: string[]): Finding {
+  const report = evidence.reports.find((r) => r.ems === tag.ems);
   if (report === undefined) return deny('no-report', `EMS ${tag.ems} is not configured`);
-  if (report.kind === 'silent' || report.until <= now) return byToken(tag, report, token, device, now, unchecked);
+  if (report.kind === 'silent' || report.until <= now) return byToken(tag, report, evidence, now, unchecked);
   switch (report.kind) {
     case 'known':
       if (!report.record.registered) return deny('unregistered', `the device is not registered with ${name(report)}`);
@@ -172,7 +166,7 @@ function byItsEms(
         return deny('no-tag', `${name(report)} says that the device holds none of the wanted tags`);
       return { kind: 'clear', source: 'ems', tag, until: report.until, review: half(report.asOf, report.until, now) };
     case 'unknown':
-      if (rule.unknownDevice === 'token') return byToken(tag, report, token, device, now, unchecked);
+      if (rule.unknownDevice === 'token') return byToken(tag, report, evidence, now, unchecked);
       return deny('unknown-device', `${name(report)} does not know the device`);
     case 'ambiguous':
       return deny('ambiguous-device', `${name(report)} knows ${report.count} devices that fit`);
@@ -182,12 +176,14 @@ function byItsEms(
 function byToken(
   tag: PostureTag,
   report: EmsReport,
-  token: TokenReport,
-  device: Evidence['device'],
+  { device, reports, token }: Evidence,
   now: UnixTime,
   unchecked: string[],
 ): Finding {
   const silence = silenceOf(report, now);
+  const locked = reports.find((r) => lastOf(r)?.quarantined);
+  if (locked !== undefined)
+    return deny('quarantined', `${silence}; ${name(locked)} had quarantined the device: no token lifts that`);
   switch (token.kind) {
     case 'none':
       return deny('no-token', `${silence}; no token`);
@@ -204,12 +200,17 @@ function byToken(
   const last = lastOf(report);
   if (last !== undefined && token.issued < last.changed)
     return deny('token-outdated', `${silence}; the token is older than what ${name(report)} last changed about the device`);
-  const known = device.certificate?.serial ?? (last?.certSn === '' ? undefined : last?.certSn);
-  if (known === undefined) unchecked.push('the certificate serial number of the token');
-  else if (token.certSn !== known) return deny('token-certificate', `${silence}; token bad: it names another certificate`);
+  // A certificate that is not the device's, such as its user's, says nothing about the token.
+  const proven = device.certificate?.cn === device.uid ? device.certificate.serial : last?.certSn;
+  if (proven === undefined || proven === '') unchecked.push('the certificate serial number of the token');
+  else if (plain(token.certSn) !== plain(proven))
+    return deny('token-certificate', `${silence}; token bad: it names another certificate`);
   if (!holds(token.tags, tag)) return deny('token-no-tag', `${silence}; the token holds none of the wanted tags`);
   return { kind: 'clear', source: 'token', tag, until: token.until, review: token.until };
 }
+
+/** A serial number is a number: how many zeros stand before it is its writer's. */
+const plain = (serial: string): string => serial.replace(/^0+/, '');
 
 const lastOf = (report: EmsReport) =>
   report.kind === 'known' ? report.record : report.kind === 'silent' ? report.last?.record : undefined;

@@ -1,280 +1,258 @@
-/** The decision table of the gate, cell by cell, and what holds for all of it. */
-import fc from 'fast-check';
+/** The decision table of the gate, cell by cell. */
 import { describe, expect, it } from 'vitest';
+import { type EmsReport, type Evidence, type GateRule, judge } from '../../../src/posture/index.ts';
 import {
-  type DeviceClaim,
-  type DeviceRecord,
-  type EmsReport,
-  type Evidence,
-  type GateRule,
-  judge,
-  type PostureTag,
-  parsePostureTag,
-  type Rule,
-  type TokenReport,
-  type Verdict,
-} from '../../../src/posture/index.ts';
+  A,
+  accountOf,
+  ambiguous,
+  device,
+  evidence,
+  judged,
+  known,
+  NOW,
+  record,
+  rule,
+  silent,
+  stale,
+  TOKENS,
+  token,
+  unknown,
+} from './evidence.ts';
 
-const NOW = 1_000_000;
-const UID = '0123456789ABCDEF0123456789ABCDEF';
-const IP = '10.1.2.3';
-const tag = (text: string): PostureTag => {
-  const found = parsePostureTag(text);
-  if (found === undefined) throw new Error(text);
-  return found;
-};
-const tags = (...names: readonly string[]) => names.map(tag);
-const rule = (wanted: readonly string[], more: Partial<GateRule> = {}): GateRule => ({
-  ...{ tags: tags(...wanted), emsSnCheck: false, unknownDevice: 'deny', uidBinding: 'address' },
-  ...more,
+type Row = Readonly<Record<keyof typeof TOKENS, string>>;
+const all = (what: string): Row => ({
+  ...{ none: what, announced: what, 'announced, late': what, 'valid, matches': what },
+  ...{ 'valid, the wanted one is its last': what, 'valid, none matches': what, 'of another device': what },
+  ...{ 'valid, the name is of another kind of tag': what, 'as old as the last change': what, 'of no certificate': what },
+  ...{ 'older than the last change': what, 'of another certificate': what, 'of another EMS': what, bad: what, expired: what },
 });
-const device = (more: Partial<Extract<DeviceClaim, { readonly by: 'uid' }>> = {}): DeviceClaim => ({
-  ...{ by: 'uid', uid: UID, ip: IP, certificate: undefined },
-  ...more,
-});
-const record = (held: readonly string[], more: Partial<DeviceRecord> = {}): DeviceRecord => ({
-  ...{ uid: UID, registered: true, quarantined: false, addresses: [IP], certSn: 'AB12', changed: NOW - 500 },
-  tags: tags(...held),
-  ...more,
-});
-const known = (held: readonly string[], more: Partial<DeviceRecord> = {}, ems = 1, until = NOW + 100): EmsReport => ({
-  ...{ ems, name: 'e', kind: 'known', asOf: NOW - 80, until },
-  record: record(held, more),
-});
-const unknown = (ems = 1): EmsReport => ({ ems, name: 'e', kind: 'unknown', asOf: NOW, until: NOW + 100 });
-const silent = (last?: DeviceRecord, ems = 1): EmsReport => ({
-  ...{ ems, name: 'e', kind: 'silent', why: 'Not reachable' },
-  last: last === undefined ? undefined : { record: last, asOf: NOW - 900 },
-});
-const token = (held: readonly string[], more: Partial<Extract<TokenReport, { readonly kind: 'valid' }>> = {}): TokenReport => ({
-  ...{ kind: 'valid', ems: 1, uid: UID, certSn: 'AB12', issued: NOW - 100, until: NOW + 3000 },
-  tags: tags(...held),
-  ...more,
-});
-const none: TokenReport = { kind: 'none' };
-const evidence = (reports: readonly EmsReport[], told: TokenReport = none, more: Partial<Evidence> = {}): Evidence => ({
-  ...{ device: device(), home: { ems: 1 }, reports, token: told },
-  ...more,
-});
-const short = (verdict: Verdict): string => `${verdict.kind === 'clear' ? verdict.source : verdict.kind} ${verdict.account.rule}`;
-
-const A = 'EMS1_ZTNA_a';
-const TOKENS: Readonly<Record<string, TokenReport>> = {
-  none,
-  announced: { kind: 'announced', by: NOW + 10 },
-  'announced, late': { kind: 'announced', by: NOW },
-  'valid, matches': token([A]),
-  'valid, none matches': token(['EMS1_ZTNA_b']),
-  'older than the last change': token([A], { issued: NOW - 501 }),
-  'of another device': token([A], { uid: 'F'.repeat(32) }),
-  'of another certificate': token([A], { certSn: 'CD34' }),
-  'of another EMS': token(['EMS2_ZTNA_a'], { ems: 2 }),
-  bad: { kind: 'bad', why: 'signature' },
-  expired: token([A], { until: NOW }),
-};
-const all = (what: string) => Object.fromEntries(Object.keys(TOKENS).map((name) => [name, what]));
-const SILENCE: Readonly<Record<string, string>> = {
+/** What a token is worth where EMS is silent and its last word is kept. */
+const SILENCE: Row = {
   none: 'deny no-token',
   announced: 'probation token-announced',
   'announced, late': 'deny no-token',
   'valid, matches': 'token token-tag',
+  'valid, the wanted one is its last': 'token token-tag',
   'valid, none matches': 'deny token-no-tag',
+  'valid, the name is of another kind of tag': 'deny token-no-tag',
+  'as old as the last change': 'token token-tag',
   'older than the last change': 'deny token-outdated',
   'of another device': 'deny token-other-device',
   'of another certificate': 'deny token-certificate',
+  'of no certificate': 'deny token-certificate',
   'of another EMS': 'deny token-other-ems',
   bad: 'deny token-bad',
   expired: 'deny token-expired',
 };
-/** What EMS says × what the token says → source or kind, and the rule that decided. */
-const TABLE: readonly (readonly [string, EmsReport, Readonly<Record<string, string>>, Partial<GateRule>?])[] = [
+/** Where the certificate of the device is not known. */
+const NO_CERTIFICATE: Row = { ...SILENCE, 'of another certificate': 'token token-tag', 'of no certificate': 'token token-tag' };
+/** Where EMS never said anything: neither when it last changed the device nor its certificate. */
+const NO_WORD: Row = { ...NO_CERTIFICATE, 'older than the last change': 'token token-tag' };
+const mayToken = { unknownDevice: 'token' } as const;
+const locked = { quarantined: true };
+
+/** What EMS says × what the token says → what clears or is decided, and the rule that decided. */
+const TABLE: readonly (readonly [string, EmsReport, Row, Partial<GateRule>?])[] = [
   ['known, a tag matches', known([A]), all('ems ems-tag')],
+  ['known, a tag matches, and a token may speak for the unknown', known([A]), all('ems ems-tag'), mayToken],
   ['known, none matches', known(['EMS1_ZTNA_b']), all('deny no-tag')],
-  ['known, quarantined', known([A], { quarantined: true }), all('deny quarantined')],
+  ['known, none matches, and a token may speak for the unknown', known(['EMS1_ZTNA_b']), all('deny no-tag'), mayToken],
+  ['known, without tags', known([]), all('deny no-tag')],
+  ['known, quarantined', known([A], locked), all('deny quarantined')],
+  ['known, quarantined and unregistered', known([A], { ...locked, registered: false }), all('deny quarantined')],
   ['known, unregistered', known([A], { registered: false }), all('deny unregistered')],
   ['unknown device', unknown(), all('deny unknown-device')],
-  [
-    'unknown device, and a token may speak',
-    unknown(),
-    // EMS knows nothing of it: neither its last change nor its certificate.
-    {
-      ...SILENCE,
-      'older than the last change': 'token token-tag',
-      'of another certificate': 'token token-tag',
-    },
-    { unknownDevice: 'token' },
-  ],
-  [
-    'several devices fit',
-    { ems: 1, name: 'e', kind: 'ambiguous', count: 2, asOf: NOW, until: NOW + 9 },
-    all('deny ambiguous-device'),
-  ],
+  ['unknown device, and a token may speak', unknown(), NO_WORD, mayToken],
+  ['several devices fit', ambiguous(), all('deny ambiguous-device')],
+  ['several devices fit, and a token may speak for the unknown', ambiguous(), all('deny ambiguous-device'), mayToken],
   ['silent', silent(record([])), SILENCE],
-  ['out of date', known([A], {}, 1, NOW), SILENCE],
+  ['silent, and a token may speak for the unknown', silent(record([])), SILENCE, mayToken],
+  ['silent; its last word had the tag', silent(record([A])), SILENCE],
+  ['silent; its last word had no certificate', silent(record([], { certSn: '' })), NO_CERTIFICATE],
+  ['silent, and never heard of the device', silent(), NO_WORD],
+  ['silent; unregistered when it last spoke', silent(record([A], { registered: false })), SILENCE],
+  ['silent; quarantined when it last spoke', silent(record([A], locked)), all('deny quarantined')],
+  ['out of date: known, a tag matches', stale(known([A])), SILENCE],
+  ['out of date: known, none matches', stale(known([])), SILENCE],
+  ['out of date: known, unregistered', stale(known([A], { registered: false })), SILENCE],
+  ['out of date: known, quarantined', stale(known([A], locked)), all('deny quarantined')],
+  ['out of date: unknown device', stale(unknown()), NO_WORD],
+  ['out of date: several devices fit', stale(ambiguous()), NO_WORD],
 ];
 
 describe.each(TABLE.map(([ems, report, expected, more]) => ({ ems, report, expected, more })))('EMS: $ems', (row) => {
   const { report, expected, more } = row;
-  it.each(Object.entries(TOKENS))('token: %s', (name, told) => {
-    expect(short(judge(rule([A], more), evidence([report], told), undefined, NOW))).toBe(expected[name]);
+  it.each(Object.entries(TOKENS))('token: %s', (name, presented) => {
+    expect(judged(rule([A], more), evidence([report], presented))).toBe(expected[name as keyof typeof TOKENS]);
+  });
+  it.each(Object.entries(TOKENS))('token: %s; the client names no EMS', (name, presented) => {
+    const told = evidence([report], presented, { home: undefined });
+    expect(judged(rule([A], more), told)).toBe(expected[name as keyof typeof TOKENS]);
+  });
+});
+
+it('every rule but those that are looked at before decides somewhere in the table', () => {
+  const decided = TABLE.flatMap(([, , row]) => Object.values(row)).map((what) => what.split(' ')[1]);
+  expect([...new Set(decided)].sort()).toEqual([
+    ...['ambiguous-device', 'ems-tag', 'no-tag', 'no-token', 'quarantined', 'token-announced', 'token-bad'],
+    ...['token-certificate', 'token-expired', 'token-no-tag', 'token-other-device', 'token-other-ems', 'token-outdated'],
+    ...['token-tag', 'unknown-device', 'unregistered'],
+  ]);
+});
+
+describe('several tags', () => {
+  it('any of them will do; the first in configured order that clears is named', () => {
+    const wanted = rule(['EMS1_ZTNA_x', 'EMS1_ZTNA_b', A]);
+    const verdict = judge(wanted, evidence([known([A, 'EMS1_ZTNA_b'])]), undefined, NOW);
+    expect(verdict).toMatchObject({ kind: 'clear', tag: { name: 'b' } });
+  });
+  it('of which none clears: the reason of the first is told', () => {
+    const wanted = rule([A, 'EMS3_ZTNA_b']);
+    expect(judged(wanted, evidence([known([]), unknown(3)], undefined, { home: undefined }))).toBe('deny no-tag');
+    expect(judged(wanted, evidence([unknown(), known([], {}, 3)], undefined, { home: undefined }))).toBe('deny unknown-device');
+  });
+  it('that are none at all: nobody passes', () => {
+    expect(judged(rule([]), evidence([known([A])]))).toBe('deny no-tag');
+  });
+  it('a name is the whole name, in its own case', () => {
+    for (const held of ['EMS1_ZTNA_A', 'EMS1_ZTNA_aa', 'EMS1_ZTNA_b a', 'EMS1_CLASS_a', 'EMS2_ZTNA_a'])
+      expect(judged(rule([A]), evidence([known([held])]))).toBe('deny no-tag');
   });
 });
 
 describe('several EMS', () => {
   const wanted = rule([A, 'EMS3_ZTNA_b']);
-  const judged = (reports: readonly EmsReport[], told: TokenReport = none, more: Partial<Evidence> = {}) =>
-    short(judge(wanted, evidence(reports, told, more), undefined, NOW));
-  it('a no of the one that the device belongs to is final', () => {
-    expect(judged([known([]), known(['EMS3_ZTNA_b'], {}, 3)])).toBe('deny no-tag');
-    expect(judged([unknown(), known(['EMS3_ZTNA_b'], {}, 3)])).toBe('deny unknown-device');
+  const of = (reports: readonly EmsReport[], presented: Evidence['token'] = TOKENS.none, more: Partial<Evidence> = {}) =>
+    judged(wanted, evidence(reports, presented, more));
+  const three = known(['EMS3_ZTNA_b'], {}, 3);
+
+  it.each<readonly [string, EmsReport, string]>([
+    ['it knows the device without the tag', known([]), 'deny no-tag'],
+    ['it does not know the device', unknown(), 'deny unknown-device'],
+    ['more than one device fits', ambiguous(), 'deny ambiguous-device'],
+    ['it is not registered', known([A], { registered: false }), 'deny unregistered'],
+    ['it is in quarantine', known([A], locked), 'deny quarantined'],
+  ])('a no of the one that the device belongs to is final: %s', (_, home, expected) => {
+    expect(of([home, three])).toBe(expected);
+    expect(of([three, home])).toBe(expected);
+    // It does not matter that only the other one is asked for a tag, unless it is about tags.
+    const otherAlone = judged(rule(['EMS3_ZTNA_b']), evidence([home, three]));
+    expect(otherAlone).toBe(expected === 'deny no-tag' ? 'ems ems-tag' : expected);
+  });
+  it('that of another one is not', () => {
+    expect(of([known([A]), known([], {}, 3)])).toBe('ems ems-tag');
+    expect(of([known([A]), unknown(3)])).toBe('ems ems-tag');
+    expect(of([known([]), three], TOKENS.none, { home: { ems: 3 } })).toBe('ems ems-tag');
+    expect(of([known([]), three], TOKENS.none, { home: undefined })).toBe('ems ems-tag');
+  });
+  it('a device that its own EMS does not know may be known to another, where a token may speak', () => {
+    expect(judged(rule(['EMS3_ZTNA_b'], mayToken), evidence([unknown(), three]))).toBe('ems ems-tag');
   });
   it('another one clears by its own tag while that one is silent', () => {
-    expect(judged([silent(), known(['EMS3_ZTNA_b'], {}, 3)])).toBe('ems ems-tag');
+    for (const home of [silent(), silent(record([], locked)), stale(known([])), stale(unknown())])
+      expect(of([home, three])).toBe('ems ems-tag');
   });
-  it('a clearance comes before a wait', () => {
-    expect(judged([silent(), known(['EMS3_ZTNA_b'], {}, 3)], TOKENS['announced'])).toBe('ems ems-tag');
+  it('a clearance comes before a wait, and a wait before a no', () => {
+    expect(of([silent(), three], TOKENS.announced)).toBe('ems ems-tag');
+    expect(of([silent(), known([], {}, 3)], TOKENS.announced)).toBe('probation token-announced');
+    expect(of([unknown(), silent(undefined, 3)], TOKENS.announced, { home: undefined })).toBe('probation token-announced');
   });
   it('a tag is satisfied by its own EMS alone, or by a token which that one signed', () => {
-    const three = rule(['EMS3_ZTNA_a']);
-    const of = (reports: readonly EmsReport[], told: TokenReport = none) =>
-      short(judge(three, evidence(reports, told, { home: undefined }), undefined, NOW));
-    expect(of([known(['EMS3_ZTNA_a']), unknown(3)])).toBe('deny unknown-device');
-    expect(of([silent(undefined, 3)], token(['EMS1_ZTNA_a']))).toBe('deny token-other-ems');
-    expect(of([silent(undefined, 3)], token(['EMS3_ZTNA_a'], { ems: 3 }))).toBe('token token-tag');
+    const only = rule(['EMS3_ZTNA_a']);
+    const told = (reports: readonly EmsReport[], presented?: Evidence['token']) =>
+      judged(only, evidence(reports, presented, { home: undefined }));
+    expect(told([known(['EMS3_ZTNA_a']), unknown(3)])).toBe('deny unknown-device');
+    expect(told([known([A]), silent(undefined, 3)], token(['EMS1_ZTNA_a']))).toBe('deny token-other-ems');
+    expect(told([silent(undefined, 3)], token(['EMS3_ZTNA_a'], { ems: 3 }))).toBe('token token-tag');
+    expect(told([silent(undefined, 3)], token(['EMS1_ZTNA_a'], { ems: 3 }))).toBe('deny token-no-tag');
   });
   it('quarantine by any that answers is a no', () => {
-    expect(judged([known([A]), known([], { quarantined: true }, 3)])).toBe('deny quarantined');
+    expect(of([known([A]), known([], locked, 3)])).toBe('deny quarantined');
+  });
+  it('no token lifts a quarantine, whichever of them set it and is silent since', () => {
+    expect(of([silent(), silent(record([], locked), 3)], token([A]))).toBe('deny quarantined');
+    expect(of([silent(), stale(known([], locked, 3))], token([A]))).toBe('deny quarantined');
+    expect(of([known([A]), silent(record([], locked), 3)])).toBe('ems ems-tag');
   });
   it('a wanted tag of an EMS that is not configured never matches', () => {
-    expect(short(judge(rule(['EMS5_ZTNA_a']), evidence([], none, { home: undefined }), undefined, NOW))).toBe('deny no-report');
-  });
-  it('a classification tag is no security posture tag', () => {
-    expect(short(judge(rule(['EMS1_CLASS_a']), evidence([known([A])]), undefined, NOW))).toBe('deny no-tag');
-  });
-});
-
-describe('whose device it is', () => {
-  const judged = (claim: DeviceClaim, more: Partial<GateRule> = {}, reports = [known([A])]) =>
-    short(judge(rule([A], more), evidence(reports, none, { device: claim }), undefined, NOW));
-  it.each<readonly [string, DeviceClaim, Partial<GateRule>, string]>([
-    ['by an address that EMS knows of it', device(), {}, 'ems ems-tag'],
-    ['not by another address', device({ ip: '10.9.9.9' }), {}, 'deny unbound'],
-    ['not without an address', device({ ip: undefined }), {}, 'deny unbound'],
-    ['by a certificate', device({ ip: undefined, certificate: { cn: UID, serial: 'AB12' } }), {}, 'ems ems-tag'],
-    ['not by somebody else’s certificate', device({ ip: '10.9.9.9', certificate: { cn: 'X', serial: '1' } }), {}, 'deny unbound'],
-    ['by the certificate alone when that is demanded', device(), { uidBinding: 'certificate' }, 'deny unbound'],
-    ['with a warning when that is enough', device({ ip: '10.9.9.9' }), { uidBinding: 'warn' }, 'ems ems-tag'],
-    ['by the address that it was found by', { by: 'id-address', address: IP }, {}, 'ems ems-tag'],
-    ['not when nobody can tell', { by: 'nothing', why: 'NAT' }, {}, 'deny no-device'],
-  ])('%s', (_, claim, more, expected) => expect(judged(claim, more)).toBe(expected));
-
-  it('a warning stands in the account', () => {
-    const verdict = judge(
-      rule([A], { uidBinding: 'warn' }),
-      evidence([known([A])], none, { device: device({ ip: '1.2.3.4' }) }),
-      undefined,
-      NOW,
-    );
-    expect(verdict.account.unchecked.join()).toContain('1.2.3.4');
-  });
-  it('found by an address it has no token', () => {
-    expect(judged({ by: 'id-address', address: IP }, {}, [silent()])).toBe('deny no-token');
-    const told = evidence([silent()], token([A]), { device: { by: 'id-address', address: IP } });
-    expect(short(judge(rule([A]), told, undefined, NOW))).toBe('deny token-other-device');
-  });
-  it('a second SA of another user is denied', () => {
-    expect(short(judge(rule([A]), evidence([known([A])]), { user: 'bob' }, NOW))).toBe('deny rival');
-  });
-  it.each<readonly [Evidence['home'], string]>([
-    [{ ems: 1 }, 'ems ems-tag'],
-    [{ unknown: 'EMSSN X' }, 'deny ems-serial'],
-    [undefined, 'deny ems-serial'],
-  ])('ems-sn-check: %o', (home, expected) => {
-    expect(short(judge(rule([A], { emsSnCheck: true }), evidence([known([A])], none, { home }), undefined, NOW))).toBe(expected);
+    const told = evidence([], token(['EMS5_ZTNA_a'], { ems: 5 }), { home: undefined });
+    expect(judged(rule(['EMS5_ZTNA_a']), told)).toBe('deny no-report');
+    expect(judged(rule(['EMS5_ZTNA_a', A]), evidence([known([A])]))).toBe('ems ems-tag');
   });
 });
 
 describe('how long it holds', () => {
+  const at = (report: EmsReport, now = NOW) => judge(rule([A]), evidence([report]), undefined, now);
   it('EMS’ word until it is stale, asked again half way', () => {
-    expect(judge(rule([A]), evidence([known([A])]), undefined, NOW)).toMatchObject({ until: NOW + 100, review: NOW + 10 });
+    expect(at(known([A]))).toMatchObject({ until: NOW + 100, review: NOW + 10 });
+    expect(at(known([A]), NOW + 9)).toMatchObject({ until: NOW + 100, review: NOW + 10 });
   });
   it('half way gone, it is asked again at the end', () => {
-    const late = known([A], {}, 1, NOW + 20);
-    expect(judge(rule([A]), evidence([late]), undefined, NOW)).toMatchObject({ until: NOW + 20, review: NOW + 20 });
+    expect(at(known([A]), NOW + 10)).toMatchObject({ until: NOW + 100, review: NOW + 100 });
+    expect(at(known([A]), NOW + 99)).toMatchObject({ kind: 'clear', until: NOW + 100 });
+  });
+  it('at its last second it is silence', () => {
+    expect(at(known([A]), NOW + 100)).toMatchObject({ kind: 'deny', account: { rule: 'no-token' } });
   });
   it('a token until it expires', () => {
-    expect(judge(rule([A]), evidence([silent()], token([A])), undefined, NOW)).toMatchObject({ until: NOW + 3000 });
+    const verdict = judge(rule([A]), evidence([silent()], token([A])), undefined, NOW);
+    expect(verdict).toMatchObject({ until: NOW + 3000, review: NOW + 3000 });
   });
-  it('without a rule for ever, by the same door', () => {
-    expect(judge(undefined, evidence([]), undefined, NOW)).toMatchObject({
-      ...{ kind: 'clear', source: 'not-required', until: Number.POSITIVE_INFINITY },
+  it('a wait until the token should have come', () => {
+    expect(judge(rule([A]), evidence([silent()], TOKENS.announced), undefined, NOW)).toMatchObject({ until: NOW + 10 });
+  });
+  it('without a rule for ever, by the same door, whatever is told', () => {
+    const told = evidence([known([], locked)], TOKENS.bad, { device: { by: 'nothing', why: 'NAT' } });
+    expect(judge(undefined, told, { user: 'bob' }, NOW)).toMatchObject({
+      ...{ kind: 'clear', source: 'not-required', tag: undefined, account: { rule: 'not-required' } },
+      ...{ until: Number.POSITIVE_INFINITY, review: Number.POSITIVE_INFINITY },
     });
   });
 });
 
-describe('always', () => {
-  const names = ['EMS1_ZTNA_a', 'EMS1_ZTNA_b', 'EMS1_CLASS_a', 'EMS2_ZTNA_a', 'EMS2_ZTNA_b'] as const;
-  const some = fc.uniqueArray(fc.constantFrom(...names), { maxLength: 4 });
-  const reportOf = (ems: number, fresh: boolean): fc.Arbitrary<EmsReport> =>
-    fc.oneof(
-      fc
-        .tuple(some, fc.boolean(), fc.boolean(), fc.integer({ min: -50, max: 100 }))
-        .map(([held, registered, quarantined, left]) =>
-          known(
-            held.filter((n) => n.startsWith(`EMS${ems}`)),
-            { registered, quarantined },
-            ems,
-            NOW + (fresh ? Math.max(1, left) : left),
-          ),
-        ),
-      fc.constant(unknown(ems)),
-      ...(fresh ? [] : [fc.constant(silent(undefined, ems)), fc.constant(silent(record([]), ems))]),
-    );
-  const told: fc.Arbitrary<TokenReport> = fc.oneof(
-    fc.constantFrom(...Object.values(TOKENS)),
-    fc.tuple(some, fc.constantFrom(1, 2)).map(([held, ems]) =>
-      token(
-        held.filter((n) => n.startsWith(`EMS${ems}`)),
-        { ems },
-      ),
-    ),
-  );
-  const home = fc.constantFrom<Evidence['home']>(undefined, { ems: 1 }, { ems: 2 });
-
-  it('when EMS answers, no token changes the verdict', () => {
-    fc.assert(
-      fc.property(some, reportOf(1, true), reportOf(2, true), told, told, home, (wanted, one, two, first, second, own) => {
-        const judged = (t: TokenReport) => judge(rule(wanted), evidence([one, two], t, { home: own }), undefined, NOW);
-        const [a, b] = [judged(first), judged(second)];
-        expect([a.kind, a.account.rule, a.kind === 'clear' && a.tag]).toEqual([
-          b.kind,
-          b.account.rule,
-          b.kind === 'clear' && b.tag,
-        ]);
-      }),
-    );
+describe('the account', () => {
+  it('has the whole reason', () => {
+    const wanted = rule([A, 'EMS3_ZTNA_b']);
+    const told = evidence([known([A, 'EMS1_CLASS_x']), silent(record([]), 3)], token([A, 'EMS1_ZTNA_y']));
+    expect(accountOf(wanted, told)).toEqual({
+      ...{ rule: 'ems-tag', why: 'a tag matches', device: `uid ${device().uid}` },
+      asked: [
+        { ems: 1, name: 'e', said: 'known', age: 80 },
+        { ems: 3, name: 'e', said: 'silent: Not reachable', age: 900 },
+      ],
+      presented: `valid, of EMS 1, until ${NOW + 3000}`,
+      wanted: [A, 'EMS3_ZTNA_b'],
+      held: [A, 'EMS1_CLASS_x', 'EMS1_ZTNA_y'],
+      unchecked: [],
+    });
   });
-  it('nobody is cleared without a tag, from the fresh word of its EMS or from a token which that EMS signed', () => {
-    fc.assert(
-      fc.property(some, reportOf(1, false), reportOf(2, false), told, home, (wanted, one, two, t, own) => {
-        const verdict = judge(rule(wanted), evidence([one, two], t, { home: own }), undefined, NOW);
-        if (verdict.kind !== 'clear') return;
-        const { tag: by, source } = verdict;
-        expect(wanted.map(tag)).toContainEqual(by);
-        const report = [one, two].find((r) => r.ems === by?.ems);
-        if (source === 'ems') expect(report).toMatchObject({ kind: 'known', record: { registered: true, quarantined: false } });
-        if (source === 'ems') expect(report?.kind === 'known' && report.until > NOW).toBe(true);
-        if (source === 'token') expect(t).toMatchObject({ kind: 'valid', ems: by?.ems });
-        expect(verdict.until).toBeGreaterThan(NOW);
-        expect(verdict.review).toBeLessThanOrEqual(verdict.until);
-      }),
-    );
+  it.each<readonly [string, EmsReport, string, number | undefined]>([
+    ['known', known([], { registered: false, quarantined: true }), 'known, unregistered, quarantined', 80],
+    ['unknown', unknown(), 'unknown device', 80],
+    ['ambiguous', ambiguous(), '2 devices fit', 80],
+    ['out of date', stale(known([A])), 'out of date: known', 80],
+    ['never heard', silent(), 'silent: Not reachable', undefined],
+  ])('of what an EMS said: %s', (_, report, said, age) => {
+    const { asked } = accountOf(rule([A]), evidence([report]));
+    expect(asked).toEqual([{ ems: 1, name: 'e', said, ...(age === undefined ? {} : { age }) }]);
   });
-  it('every denial says which rule it was', () => {
-    const rules = new Set<Rule>();
-    for (const [, report, , more] of TABLE)
-      for (const t of Object.values(TOKENS))
-        rules.add(judge(rule([A], more), evidence([report], t), undefined, NOW).account.rule);
-    expect(rules.size).toBeGreaterThan(12);
+  it.each([
+    ['none', 'none'],
+    ['announced', 'announced'],
+    ['bad', 'bad: no configured EMS signed it'],
+  ] as const)('of a token: %s', (which, words) => {
+    expect(accountOf(rule([A]), evidence([silent()], TOKENS[which])).presented).toBe(words);
+  });
+  it.each(Object.entries(SILENCE).filter(([, what]) => what.startsWith('deny')))('of a denial says why: %s', (which) => {
+    const verdict = judge(rule([A]), evidence([silent(record([]))], TOKENS[which as keyof typeof TOKENS]), undefined, NOW);
+    expect(verdict.kind === 'deny' && verdict.why).toMatch(/^EMS 1 \(e\) is silent \(Not reachable\); .*token/);
+    expect(verdict.account.why).toBe(verdict.kind === 'deny' && verdict.why);
+  });
+  it('says which certificate was not checked', () => {
+    expect(accountOf(rule([A]), evidence([silent()], token([A]))).unchecked).toEqual([
+      "the device's address",
+      'the certificate serial number of the token',
+    ]);
+    expect(accountOf(rule([A]), evidence([silent(record([]))], token([A]))).unchecked).toEqual(["the device's address"]);
   });
 });
