@@ -103,6 +103,7 @@ async function connectorOf(
       store: new Store(state, one.key, note),
       note,
       unix,
+      instant: () => performance.now(),
       after,
       chance: Math.random,
       onChange: onChanged,

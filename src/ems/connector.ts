@@ -3,16 +3,29 @@
  * and how old that is.
  *
  *   down ── identify, token keys, whole table ──► up ── WebSocket or polling ──► down, and again after a pause
+ *
+ * It is up as long as calls are answered. A WebSocket that ends makes it poll until there is one again.
  */
 import type { EmsReport, UnixTime } from '../posture/index.ts';
-import { EmsCallFailed, type EmsDriver, type EmsIdentity, type EndpointRecord, type TunnelEvent } from './driver.ts';
+import {
+  EmsCallFailed,
+  type EmsDriver,
+  type EmsIdentity,
+  type EndpointRecord,
+  type TunnelEvent,
+  type WatchEvent,
+} from './driver.ts';
 import { Endpoints, reportOf } from './endpoints.ts';
 import { failureOf, type ServerCertificate } from './http.ts';
+import { mismatch, sameEms } from './identity.ts';
+import { Keyring } from './keyring.ts';
 import type { DeviceQuery } from './resolver.ts';
+import { Saver } from './saver.ts';
 import { type EmsState, stateOf } from './states.ts';
-import type { Note, Store } from './store.ts';
-import { readTokenKeys, type TokenKey } from './token.ts';
+import type { Kept, Note, Store } from './store.ts';
+import type { TokenKey } from './token.ts';
 import { Tunnels } from './tunnels.ts';
+import { PAUSE_FIRST, PAUSE_MOST, spread, Watch } from './watch.ts';
 
 export type ConnectorStatus = {
   readonly number: number;
@@ -58,6 +71,8 @@ export type ConnectorWorld = {
   readonly store: Store;
   readonly note: Note;
   unix(): UnixTime;
+  /** ms of a clock that nobody sets. */
+  instant(): number;
   after(ms: number, run: () => void): () => void;
   /** 0 … 1, for pauses that are not all alike. */
   chance(): number;
@@ -66,11 +81,8 @@ export type ConnectorWorld = {
   onState(status: ConnectorStatus): void;
 };
 
-const PAUSE_FIRST = 1000;
-const PAUSE_MOST = 60_000;
 /** ms between two attempts that questions provoke: thousands of clients must not become thousands of calls. */
 const PROVOKED = 1000;
-const SAVE_EVERY = 5000;
 
 export class Connector {
   readonly number: number;
@@ -80,6 +92,9 @@ export class Connector {
   readonly #world: ConnectorWorld;
   readonly #table: Endpoints;
   readonly #tunnels: Tunnels;
+  readonly #keys: Keyring;
+  readonly #saver: Saver;
+  readonly #watch: Watch;
   readonly #count = { calls: 0, pulls: 0, failures: 0, changes: 0 };
   #identity: EmsIdentity | undefined;
   #state: EmsState = 'Not sent';
@@ -87,24 +102,23 @@ export class Connector {
   #since: UnixTime;
   #asOf: UnixTime = 0;
   #seq: number | undefined;
-  #keyTexts: readonly string[] = [];
-  #configuredKeys: readonly TokenKey[] = [];
-  #fetchedKeys: readonly TokenKey[] = [];
   #pinned: string | undefined;
-  #watching = false;
   #pause = PAUSE_FIRST;
   #running: Promise<void> | undefined;
   #attempted = Number.NEGATIVE_INFINITY;
+  /** Between the first word of an attempt and the state that it ends as. */
   #connecting = false;
-  #attempt: Promise<void> | undefined;
-  #attemptEnds: () => void = () => undefined;
+  /** Somebody wishes another attempt right after this one. */
+  #again = false;
+  #attempt: PromiseWithResolvers<void> | undefined;
+  #asking: Promise<void> | undefined;
   #pulling: Promise<void> | undefined;
   #pullAgain = false;
   /** EMS has said that something changed, and that has not been fetched yet. */
   #behind = false;
   #wake: () => void = () => undefined;
-  #stopWatch: () => void = () => undefined;
-  #cancelSave: (() => void) | undefined;
+  /** Ends the connection: by why it failed, or to begin anew. */
+  #end: (why: EmsCallFailed | undefined) => void = () => undefined;
   #stopped = false;
 
   constructor(options: ConnectorOptions, world: ConnectorWorld) {
@@ -115,10 +129,18 @@ export class Connector {
     this.#world = world;
     this.#table = new Endpoints(options.number);
     this.#since = world.unix();
-    this.#tunnels = new Tunnels(
-      (event) => world.driver.tunnel(event),
-      () => this.#state === 'Connected',
-    );
+    this.#keys = new Keyring(`EMS ${options.number} (${options.name})`, world.note);
+    this.#saver = new Saver(world.after, () => this.#save());
+    this.#watch = new Watch({
+      ...{ driver: world.driver, after: world.after, chance: world.chance },
+      since: () => this.#seq ?? 0,
+      on: (what) => this.#heard(what),
+    });
+    this.#tunnels = new Tunnels({
+      send: (event) => world.driver.tunnel(event),
+      connected: () => this.#state === 'Connected' && !this.#stopped,
+      after: world.after,
+    });
   }
 
   /** Serial number and tenant: as EMS told them, else as they are configured. */
@@ -136,24 +158,22 @@ export class Connector {
   /** Reads what an earlier life kept and the configured keys, then begins. Never rejects. */
   async start(): Promise<void> {
     const kept = await this.#world.store.load();
-    this.#identity = kept.identity;
-    this.#asOf = Math.min(kept.asOf, this.#world.unix());
     this.#pinned = kept.pinned;
-    this.#table.apply({ seq: 0, complete: true, devices: kept.devices, removed: [] });
-    this.#configuredKeys = await this.#readKeys(this.#o.tokenKeys);
-    await this.#takeKeys(kept.tokenKeys);
+    await this.#keys.configure(this.#o.tokenKeys);
+    if (kept.identity === undefined || mismatch(this.#o, kept.identity) === undefined) await this.#remember(kept);
+    else this.#world.note('warn', 'what is kept is of another EMS than the configured one, and is not used');
     this.#running = this.#run();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#stopWatch();
+    this.#tunnels.stop();
+    this.#end(undefined);
     this.#wake();
     this.#world.closeConnections();
     await this.#running;
-    this.#attemptEnds();
-    this.#cancelSave?.();
-    await this.#save();
+    this.#attempt?.resolve();
+    await this.#saver.stop();
   }
 
   status(): ConnectorStatus {
@@ -162,8 +182,8 @@ export class Connector {
       ...{ state: this.#state, why: this.#why, since: this.#since, asOf: this.#asOf },
       identity: this.#identity,
       devices: this.#table.size,
-      tokenKeys: this.tokenKeys().length,
-      websocket: this.#watching,
+      tokenKeys: this.#keys.all().length,
+      websocket: this.#watch.open,
       trustedBy: this.#pinned === undefined ? 'authority' : 'pin',
       counters: { ...this.#count, ...this.#tunnels.counters() },
     };
@@ -176,7 +196,7 @@ export class Connector {
     return this.#table.tags();
   }
   tokenKeys(): readonly TokenKey[] {
-    return this.#configuredKeys.length === 0 ? this.#fetchedKeys : [...this.#configuredKeys, ...this.#fetchedKeys];
+    return this.#keys.all();
   }
 
   /** What EMS says of a device, from the table, at once. */
@@ -192,10 +212,18 @@ export class Connector {
     return reportOf({ ems: this.number, name: this.name }, this.#table.find(who), { asOf: this.#asOf, until, now, why });
   }
 
-  /** As `look`; a table that is not fresh is brought up to date first, by one call for all who ask. Never rejects. */
+  /**
+   * As `look`; a table that is not fresh is brought up to date first, by one call for all who ask. Never rejects, and waits for
+   * `call-timeout` at most.
+   */
   async ask(who: DeviceQuery): Promise<EmsReport> {
-    const at = this.#world.unix();
-    if (this.#asOf + this.#o.outOfSync <= at || !this.#seen) await this.#provoked();
+    const fresh = this.#seen && this.#asOf + this.#o.outOfSync > this.#world.unix();
+    if (!fresh && !this.#stopped) {
+      this.#asking ??= this.#bounded(this.#provoked()).finally(() => {
+        this.#asking = undefined;
+      });
+      await this.#asking;
+    }
     return this.look(who);
   }
 
@@ -210,26 +238,33 @@ export class Connector {
 
   /** A person has accepted this certificate: from now on this one and no other. */
   async trust(sha256: string): Promise<void> {
+    if (this.#pinned === sha256) return this.retry();
     this.#pinned = sha256;
-    await this.#save();
-    this.retry();
+    await this.#saver.flush();
+    this.#restart();
   }
 
   /** Gives up what a person has accepted; false when there was nothing. */
   async untrust(): Promise<boolean> {
     if (this.#pinned === undefined) return false;
     this.#pinned = undefined;
-    await this.#save();
-    this.#stopWatch();
-    this.#world.closeConnections();
-    this.retry();
+    await this.#saver.flush();
+    this.#restart();
     return true;
   }
 
-  /** Tries again now, whatever pause there is. */
+  /** Tries again now, whatever pause there is; where it is connected, asks for what changed. */
   retry(): void {
     this.#pause = PAUSE_FIRST;
+    this.#again = this.#connecting; // what it is wished for may have come too late for the attempt that is under way
     this.#wake();
+  }
+
+  /** Every connection is judged again by what is trusted now. */
+  #restart(): void {
+    this.#world.closeConnections();
+    this.#end(undefined);
+    this.retry();
   }
 
   /** Something was ever said: an empty table of an EMS that never answered says nothing. */
@@ -237,91 +272,122 @@ export class Connector {
     return this.#asOf > 0;
   }
 
+  async #remember({ identity, asOf, devices, tokenKeys }: Kept): Promise<void> {
+    this.#identity = identity;
+    this.#asOf = Math.min(asOf, this.#world.unix());
+    this.#table.apply({ seq: 0, complete: true, devices, removed: [] });
+    await this.#keys.take(tokenKeys);
+  }
+
   async #run(): Promise<void> {
     while (!this.#stopped) {
       try {
         await this.#session();
+        continue; // ended to begin anew
       } catch (error) {
-        const failed = failureOf(error);
-        this.#count.failures += 1;
-        if (failed.kind === 'resync') this.#seq = undefined;
-        this.#to(stateOf(failed.kind), failed.message);
+        this.#failed(failureOf(error));
       }
-      this.#watching = false;
       if (this.#stopped) return;
-      const pause = this.#pause * (0.75 + this.#world.chance() / 2);
-      this.#pause = Math.min(2 * this.#pause, PAUSE_MOST);
+      const pause = this.#again ? 0 : spread(this.#pause, this.#world.chance());
+      if (!this.#again) this.#pause = Math.min(2 * this.#pause, PAUSE_MOST);
+      this.#again = false;
       await this.#sleep(pause);
     }
   }
 
-  /** From the first word to the end of the connection; ends by throwing why, or when we stop. */
+  #failed({ kind, message }: EmsCallFailed): void {
+    this.#count.failures += 1;
+    this.#to(stateOf(kind), message);
+  }
+
+  /** From the first word to the end of the connection; throws why it ended, returns when it is to begin anew. */
   async #session(): Promise<void> {
-    const { driver } = this.#world;
-    this.#attempted = performance.now();
+    const { driver, instant } = this.#world;
+    this.#attempted = instant();
     this.#connecting = true;
     this.#count.calls += 1;
     const identity = await driver.identify();
-    this.#check(identity);
-    this.#identity = identity;
-    await this.#takeKeys(await driver.tokenKeys());
+    const wrong = mismatch(this.#o, identity);
+    if (wrong !== undefined) throw new EmsCallFailed('server', wrong);
+    this.#meet(identity);
+    await this.#keys.take(await driver.tokenKeys());
     this.#seq = undefined;
     await this.#pull();
-    this.#pause = PAUSE_FIRST;
+    if (this.#stopped) return;
     this.#to('Connected', '');
+    this.#saver.note(true);
     this.#tunnels.flush();
-    if (this.#o.websocket && driver.watch !== undefined && identity.capabilities.includes('websocket')) await this.#watch(driver);
-    else await this.#poll();
-  }
-
-  #check({ serial, tenant }: EmsIdentity): void {
-    const { serialNumber, tenantId } = this.#o;
-    if (serialNumber !== '' && serialNumber !== serial)
-      throw new EmsCallFailed('server', `mismatched-ems-sn: it is ${serial}, serial-number says ${serialNumber}`);
-    if (tenantId !== '' && tenantId.toUpperCase() !== tenant.toUpperCase())
-      throw new EmsCallFailed('server', `mismatched tenant: it is ${tenant}, tenant-id says ${tenantId}`);
-  }
-
-  async #watch(driver: EmsDriver): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const watch = driver.watch?.(this.#seq ?? 0, (what) => {
-        switch (what) {
-          case 'changed':
-            this.#behind = true;
-            this.#pull().catch((error: unknown) => {
-              reject(failureOf(error));
-            });
-            return;
-          case 'keys':
-            driver.tokenKeys().then(
-              (keys) => this.#takeKeys(keys),
-              (error: unknown) => reject(failureOf(error)),
-            );
-            return;
-          case 'alive':
-            if (!this.#behind) this.#inStep(this.#world.unix());
-            return;
-          case 'closed':
-            reject(new EmsCallFailed('unreachable', 'its WebSocket has closed'));
-        }
-      });
-      this.#watching = true;
-      this.#stopWatch = () => {
-        watch?.close();
-        resolve();
-      };
-    }).finally(() => {
-      this.#stopWatch();
-      this.#stopWatch = () => undefined;
-    });
-  }
-
-  async #poll(): Promise<void> {
-    while (!this.#stopped) {
-      await this.#sleep(Math.max(1000, (this.#o.outOfSync * 1000) / 3));
-      if (this.#stopped) return;
-      await this.#pull();
+    const began = instant();
+    try {
+      await this.#follow(this.#o.websocket && driver.watch !== undefined && identity.capabilities.includes('websocket'));
+    } finally {
+      this.#watch.end();
+      // One that comes and goes is given the pauses of one that is away.
+      if (instant() - began >= PAUSE_MOST) this.#pause = PAUSE_FIRST;
     }
+  }
+
+  #meet(identity: EmsIdentity): void {
+    const before = this.#identity;
+    this.#identity = identity;
+    if (before === undefined || sameEms(before, identity)) return;
+    this.#keys.forget();
+    this.#asOf = 0; // what the one before said is nobody's word
+    this.#world.note('warn', 'it is another EMS than before', { before: before.serial, now: identity.serial });
+  }
+
+  /** As long as it is connected: hears of changes, or asks for them often enough for the table to stay fresh. */
+  async #follow(listens: boolean): Promise<void> {
+    const third = Math.max(1000, (this.#o.outOfSync * 1000) / 3);
+    const over = Promise.withResolvers<'over'>();
+    over.promise.catch(() => undefined); // it may come while a pull is waited for
+    this.#end = (why) => {
+      if (why === undefined) return over.resolve('over');
+      this.#failed(why);
+      over.reject(why);
+    };
+    if (listens) this.#watch.begin();
+    try {
+      for (;;) {
+        const heard = await Promise.race([over.promise, this.#sleep(third)]);
+        if (heard === 'over' || this.#stopped) return;
+        const age = this.#world.unix() - this.#asOf;
+        if (heard === 'woken' || !this.#watch.open || age * 1000 >= third) await Promise.race([over.promise, this.#pull()]);
+      }
+    } finally {
+      this.#end = () => undefined;
+      this.#wake();
+    }
+  }
+
+  /** What comes by the WebSocket. When it ends, EMS is asked whether it is there, and is itself. */
+  #heard(what: WatchEvent): void {
+    switch (what) {
+      case 'changed':
+        this.#behind = true;
+        return this.#orEnd(this.#pull());
+      case 'keys':
+        this.#orEnd(this.#world.driver.tokenKeys().then((keys) => this.#keys.take(keys)));
+        return this.#saver.note(true);
+      case 'alive':
+        if (!this.#behind) this.#inStep(this.#world.unix(), false);
+        return;
+      case 'closed':
+        return this.#orEnd(this.#recognise().then(() => this.#pull()));
+    }
+  }
+
+  /** Is it still the EMS that the table is of? */
+  async #recognise(): Promise<void> {
+    const identity = await this.#world.driver.identify();
+    if (this.#identity !== undefined && !sameEms(this.#identity, identity))
+      throw new EmsCallFailed('server', `it is ${identity.serial} now, and was ${this.#identity.serial}`);
+  }
+
+  /** What a failure of this call means for the connection. */
+  #orEnd(call: Promise<void>): void {
+    const end = this.#end;
+    call.catch((error: unknown) => end(failureOf(error)));
   }
 
   /** Fetches what changed; one at a time, and once more when something changed meanwhile. Rejects with EmsCallFailed. */
@@ -354,38 +420,42 @@ export class Connector {
     });
     const changed = this.#table.apply(sync);
     this.#seq = sync.seq;
-    this.#inStep(began);
+    this.#inStep(began, sync.devices.length + sync.removed.length > 0);
     this.#count.changes += changed.length;
     if (changed.length > 0) onChange(changed);
   }
 
-  #inStep(at: UnixTime): void {
+  #inStep(at: UnixTime, news: boolean): void {
     this.#asOf = Math.max(this.#asOf, at);
-    this.#cancelSave ??= this.#world.after(SAVE_EVERY, () => {
-      this.#cancelSave = undefined;
-      void this.#save();
-    });
+    this.#saver.note(news);
   }
 
-  /** A question found the table out of date: pulls, or tries to connect, once for all who ask. */
+  /** A question found the table out of date: pulls, or tries to connect. */
   async #provoked(): Promise<void> {
-    if (this.#state === 'Connected') return await this.#pull().catch(() => undefined);
+    if (this.#state === 'Connected') {
+      const end = this.#end;
+      return await this.#pull().catch((error: unknown) => end(failureOf(error)));
+    }
     if (!this.#connecting) {
-      const now = performance.now();
+      const now = this.#world.instant();
       if (now - this.#attempted < PROVOKED) return;
       this.#attempted = now;
       this.#wake();
     }
-    // The attempt ends as a state; who asks has a deadline of its own.
-    this.#attempt ??= new Promise<void>((resolve) => {
-      this.#attemptEnds = resolve;
-    });
-    await this.#attempt;
+    this.#attempt ??= Promise.withResolvers<void>();
+    await this.#attempt.promise; // it ends as a state
+  }
+
+  async #bounded(work: Promise<void>): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const cancel = this.#world.after(this.#o.callTimeout * 1000, late.resolve);
+    await Promise.race([work, late.promise]);
+    cancel();
   }
 
   #to(state: EmsState, why: string): void {
     this.#connecting = false;
-    this.#attemptEnds();
+    this.#attempt?.resolve();
     this.#attempt = undefined;
     if (state === this.#state && why === this.#why) return;
     const news = state !== this.#state;
@@ -396,43 +466,25 @@ export class Connector {
     this.#world.onState(this.status());
   }
 
-  async #takeKeys(texts: readonly string[]): Promise<void> {
-    if (texts.length === 0 && this.#keyTexts.length > 0) return; // what was learned is kept while EMS offers nothing else
-    this.#fetchedKeys = await this.#readKeys(texts);
-    this.#keyTexts = texts;
-  }
-
-  async #readKeys(texts: readonly string[]): Promise<readonly TokenKey[]> {
-    const keys: TokenKey[] = [];
-    for (const text of texts) {
-      try {
-        keys.push(...(await readTokenKeys(text)));
-      } catch (error) {
-        const why = error instanceof Error ? error.message : 'unknown';
-        this.#world.note('warn', `a token key of EMS ${this.number} (${this.name}) is not used`, { why });
-      }
-    }
-    return keys;
-  }
-
   async #save(): Promise<void> {
     await this.#world.store.save({
       identity: this.#identity,
       asOf: this.#asOf,
       devices: this.#table.all(),
-      tokenKeys: this.#keyTexts,
+      tokenKeys: this.#keys.texts,
       pinned: this.#pinned,
     });
   }
 
-  async #sleep(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const cancel = this.#world.after(ms, resolve);
-      this.#wake = () => {
-        cancel();
-        resolve();
-      };
-    });
+  async #sleep(ms: number): Promise<'woken' | 'slept'> {
+    const end = Promise.withResolvers<'woken' | 'slept'>();
+    const cancel = this.#world.after(ms, () => end.resolve('slept'));
+    this.#wake = () => {
+      cancel();
+      end.resolve('woken');
+    };
+    const how = await end.promise;
     this.#wake = () => undefined;
+    return how;
   }
 }

@@ -73,7 +73,9 @@ export class Endpoints {
     for (const { record } of this.#byUid.values())
       for (const { ems, type, name } of record.tags) {
         const key = `EMS${ems}_${type}_${name}`;
-        found.set(key, [...(found.get(key) ?? []), ...record.addresses]);
+        const addresses = found.get(key);
+        if (addresses === undefined) found.set(key, [...record.addresses]);
+        else addresses.push(...record.addresses);
       }
     return found;
   }

@@ -5,6 +5,11 @@
 import { isIP, isIPv6 } from 'node:net';
 import { EmsCallFailed } from './driver.ts';
 
+/** Controls, and what turns the direction of a line or hides in it: these texts are shown on terminals. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+export const printable = (text: string): string => text.replace(UNPRINTABLE, ' ');
+
 type Json = Readonly<Record<string, unknown>>;
 
 export const wrong = (where: string, what: string): EmsCallFailed =>
@@ -28,7 +33,7 @@ export class Fields {
   text(name: string, most: number): string {
     const value = this.#json[name];
     if (typeof value !== 'string' || value.length > most) throw wrong(this.#where, name);
-    return value.replace(/\p{Cc}/gu, ' ');
+    return printable(value);
   }
 
   matching(name: string, pattern: RegExp): string {
@@ -59,14 +64,14 @@ export class Fields {
   texts(name: string, count: number, most: number): readonly string[] {
     return this.list(name, count, (value) => {
       if (typeof value !== 'string' || value.length > most) throw wrong(this.#where, name);
-      return value.replace(/\p{Cc}/gu, ' ');
+      return printable(value);
     });
   }
 
   /** IP addresses in the one spelling by which they are compared (RFC 5952). */
   addresses(name: string, count: number): readonly string[] {
     return this.texts(name, count, 45).map((text) => {
-      if (isIP(text) === 0) throw wrong(this.#where, name);
+      if (isIP(text) === 0 || text.includes('%')) throw wrong(this.#where, name); // a zone is nobody else's business
       return plainAddress(text);
     });
   }
@@ -78,7 +83,7 @@ export class Fields {
 
 /** RFC 5952 text of an address; dotted decimal stays as it is. */
 export function plainAddress(text: string): string {
-  return isIPv6(text) ? new URL(`http://[${text}]/`).hostname.slice(1, -1) : text;
+  return isIPv6(text) && !text.includes('%') ? new URL(`http://[${text}]/`).hostname.slice(1, -1) : text;
 }
 
 /** Serial numbers compare without leading zeros, colons and case. */

@@ -4,13 +4,11 @@
  */
 import { EmsCallFailed, type EmsDriver, type EmsIdentity, type EndpointRecord, type EndpointTag, type Sync } from './driver.ts';
 import { Fields, plainSerial, wrong } from './fields.ts';
-import type { EmsHttp } from './http.ts';
+import type { EmsCalls } from './http.ts';
+import { CERT_SN, DEVICES_MAX, SERIAL, TAG_NAME, TAGS_MAX, TENANT, UID } from './record.ts';
 
 const BASE = '/api/v1';
 const PAGE = 1000;
-const DEVICES_MAX = 100_000;
-const SERIAL = /^[A-Za-z0-9._-]{1,64}$/;
-const UID = /^[A-Za-z0-9_-]{1,64}$/;
 const TAG_TYPES: Readonly<Record<number, EndpointTag['type']>> = {
   1: 'zero_trust',
   2: 'outbreak',
@@ -28,9 +26,9 @@ type Report<T> = {
 
 export class FortiosDriver implements EmsDriver {
   readonly name = 'fortios';
-  readonly #http: EmsHttp;
+  readonly #http: Pick<EmsCalls, 'get'>;
 
-  constructor(http: EmsHttp) {
+  constructor(http: Pick<EmsCalls, 'get'>) {
     this.#http = http;
   }
 
@@ -38,7 +36,7 @@ export class FortiosDriver implements EmsDriver {
     const hello = await this.#data('/system/serial_number');
     return {
       serial: hello.matching('serial_number', SERIAL),
-      tenant: hello.matching('tenant_id', /^[0-9A-Fa-f]{32}$/),
+      tenant: hello.matching('tenant_id', TENANT),
       version: hello.text('version', 32),
       capabilities: hello.texts('capabilities', 32, 64),
     };
@@ -55,7 +53,7 @@ export class FortiosDriver implements EmsDriver {
    * left for the next time.
    */
   async sync(since: number | undefined): Promise<Sync> {
-    const tags = await this.#report('/report/fct/uid_tags', since, (f) => f.list('tags', 256, tagOf));
+    const tags = await this.#report('/report/fct/uid_tags', since, (f) => f.list('tags', TAGS_MAX, tagOf));
     const rest = await this.#report('/report/fct/sysinfo', since, restOf);
     if (tags.full !== rest.full) throw new EmsCallFailed('resync', 'one report is whole and the other is not');
     const devices: EndpointRecord[] = [];
@@ -77,16 +75,25 @@ export class FortiosDriver implements EmsDriver {
     const devices = new Map<string, T>();
     const removed: string[] = [];
     const from = since === undefined ? '' : `updated_after=${since}&`;
+    let walk: { readonly updated: number; readonly full: boolean } | undefined;
     for (let [after, last] = ['', '']; ; ) {
       const page = await this.#data(`${path}?${from}${after}count=${PAGE}`);
+      const [updated, full] = [page.integer('updated'), page.truth('full')];
+      walk ??= { updated, full };
+      if (walk.updated !== updated || walk.full !== full) throw new EmsCallFailed('resync', `${path}: its pages show two states`);
+      // Who asked for everything must learn what is gone: a table that grows only would keep devices for ever.
+      if (since === undefined && !full) throw wrong(path, 'full');
+      const before = devices.size + removed.length;
       for (const [uid, of] of page.list('fcts', PAGE, (value) => device(value, read))) devices.set(uid, of);
-      removed.push(...page.texts('removed', PAGE, 64).map((uid) => uid.toUpperCase()));
+      removed.push(...page.list('removed', PAGE, (uid) => uidOf(uid, path)));
       if (devices.size + removed.length > DEVICES_MAX)
         throw new EmsCallFailed('incompatible', `it has more than ${DEVICES_MAX} devices`);
-      if (page.truth('is_final')) return { updated: page.integer('updated'), full: page.truth('full'), devices, removed };
-      // Each page ends behind the one before, or there would be no end of pages.
+      if (page.truth('is_final')) return { ...walk, devices, removed };
+      // Each page holds something and ends behind the one before, or there would be no end of pages.
       const next = page.matching('next', UID);
       if (next <= last) throw wrong(path, 'next');
+      if (devices.size + removed.length === before)
+        throw new EmsCallFailed('incompatible', `${path}: an empty page that is not the last`);
       last = next;
       after = `after=${encodeURIComponent(next)}&`;
     }
@@ -107,11 +114,16 @@ function device<T>(value: unknown, read: (f: Fields) => T): readonly [string, T]
   return [f.matching('uid', UID).toUpperCase(), read(f)];
 }
 
+function uidOf(value: unknown, path: string): string {
+  if (typeof value !== 'string' || !UID.test(value)) throw wrong(path, 'removed');
+  return value.toUpperCase();
+}
+
 function tagOf(value: unknown): EndpointTag {
   const f = new Fields(value, 'a tag');
   const type = TAG_TYPES[f.integer('type')];
   if (type === undefined) throw wrong('a tag', 'type');
-  return { name: f.text('name', 128), type };
+  return { name: f.matching('name', TAG_NAME), type };
 }
 
 const restOf = (f: Fields): Omit<EndpointRecord, 'uid' | 'tags'> => ({
@@ -120,7 +132,7 @@ const restOf = (f: Fields): Omit<EndpointRecord, 'uid' | 'tags'> => ({
   addresses: f.addresses('ip', 16),
   macs: f.texts('mac', 16, 32),
   tenant: f.text('tenant_id', 32),
-  certSn: plainSerial(f.matching('ztna_cert_sn', /^[0-9A-Fa-f:]{0,64}$/)),
+  certSn: plainSerial(f.matching('ztna_cert_sn', CERT_SN)),
   publicIp: f.text('public_ip', 45),
   quarantined: f.truth('is_quarantined'),
   online: f.truth('is_online'),

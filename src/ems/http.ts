@@ -9,6 +9,7 @@ import { connect, type PeerCertificate, rootCertificates, type TLSSocket } from 
 import { WebSocket } from 'ws';
 import type { Secret } from '../../crypto/index.ts';
 import { EmsCallFailed } from './driver.ts';
+import { printable } from './fields.ts';
 
 export type HttpOptions = {
   readonly host: string;
@@ -39,9 +40,14 @@ const BODY_MAX = 16 * 1024 * 1024;
 const MESSAGE_MAX = 128 * 1024;
 const CALLS = 4;
 
+/** What a driver needs of it. */
+export type EmsCalls = Pick<EmsHttp, 'get' | 'post' | 'socket'>;
+
 export class EmsHttp {
   readonly #o: HttpOptions;
   readonly #agent: Agent;
+  /** What ends at once when we close: calls under way, handshakes. */
+  readonly #open = new Set<(why: EmsCallFailed) => void>();
 
   constructor(options: HttpOptions) {
     this.#o = options;
@@ -94,7 +100,9 @@ export class EmsHttp {
     }
   }
 
+  /** Ends every call and connection; later calls begin anew. */
   close(): void {
+    for (const end of this.#open) end(new EmsCallFailed('unreachable', 'we have closed the connection'));
     this.#agent.destroy();
   }
 
@@ -119,15 +127,20 @@ export class EmsHttp {
         rejectUnauthorized: false, // judged below, where a pinned certificate counts too
       });
       const fail = (error: Error) => {
+        settled();
         socket.destroy();
         reject(error);
       };
-      socket.setTimeout(timeout, () =>
-        fail(new EmsCallFailed('unreachable', `no answer within ${Math.round(timeout / 1000)} s`)),
-      );
+      // Of the whole handshake: one that trickles in is no answer either.
+      const late = setTimeout(() => fail(new EmsCallFailed('unreachable', silence(timeout))), timeout);
+      const settled = () => {
+        clearTimeout(late);
+        this.#open.delete(fail);
+      };
+      this.#open.add(fail);
       socket.once('error', fail);
       socket.once('secureConnect', () => {
-        socket.setTimeout(0);
+        settled();
         socket.off('error', fail);
         socket.on('error', () => undefined); // from here on it is the request's
         resolve({ socket, shown: this.#judge(socket) });
@@ -142,7 +155,8 @@ export class EmsHttp {
     const sha256 = createHash('sha256').update(leaf).digest('hex').toUpperCase();
     const pinned = this.#o.pinned();
     if (pinned === sha256) return { chain, sha256, trusted: 'pinned', why: 'it was accepted by hand' };
-    if (pinned !== undefined) return { chain, sha256, trusted: 'changed', why: 'it is not the certificate that was accepted' };
+    if (pinned !== undefined)
+      return { chain, sha256, trusted: 'changed', why: 'it has changed: it is not the one that was accepted' };
     if (socket.authorized) return { chain, sha256, trusted: 'ca', why: 'it is signed by a known authority' };
     return { chain, sha256, trusted: 'no', why: String(socket.authorizationError) };
   }
@@ -155,7 +169,10 @@ export class EmsHttp {
       signal: AbortSignal.timeout(timeout),
     };
     return await new Promise((resolve, reject) => {
-      const fail = (error: unknown) => reject(failureOf(error, timeout));
+      const fail = (error: unknown) => {
+        this.#open.delete(end);
+        reject(failureOf(error, timeout));
+      };
       const asked = request(options, (response) => {
         const parts: Buffer[] = [];
         let length = 0;
@@ -166,6 +183,7 @@ export class EmsHttp {
           else parts.push(part);
         });
         response.on('end', () => {
+          this.#open.delete(end);
           try {
             resolve(answerOf(path, response.statusCode ?? 0, Buffer.concat(parts)));
           } catch (error) {
@@ -173,6 +191,11 @@ export class EmsHttp {
           }
         });
       });
+      const end = (why: EmsCallFailed) => {
+        asked.destroy(why);
+        fail(why);
+      };
+      this.#open.add(end);
       asked.on('error', fail);
       asked.end(body);
     });
@@ -197,7 +220,7 @@ function answerOf(path: string, status: number, body: Buffer): unknown {
 function wordsOf(body: Buffer): string | undefined {
   try {
     const { message } = JSON.parse(body.toString('utf8')) as { readonly message?: unknown };
-    return typeof message === 'string' ? message.replace(/\p{Cc}/gu, ' ').slice(0, 200) : undefined;
+    return typeof message === 'string' ? printable(message).slice(0, 200) : undefined;
   } catch {
     return undefined;
   }
@@ -214,15 +237,21 @@ const AWAY = new Set([
   ...['EADDRNOTAVAIL', 'ECONNABORTED', 'ENETDOWN'],
 ]);
 
+/** TLS alerts about the certificate that we show. */
+const REFUSED = /ALERT_(ACCESS_DENIED|UNKNOWN_CA|(BAD_|UNSUPPORTED_)?CERTIFICATE(_\w+)?)$/;
+
+const silence = (timeout: number | undefined): string =>
+  timeout === undefined ? 'no answer in time' : `no answer within ${timeout / 1000} s`;
+
 /** Whatever a call can fail with, as one of ours. */
 export function failureOf(error: unknown, timeout?: number): EmsCallFailed {
   if (error instanceof EmsCallFailed) return error;
   if (!(error instanceof Error)) return new EmsCallFailed('server', 'unknown');
-  if (error.name === 'TimeoutError' || error.name === 'AbortError')
-    return new EmsCallFailed('unreachable', `no answer within ${Math.round((timeout ?? 0) / 1000)} s`);
+  if (error.name === 'TimeoutError' || error.name === 'AbortError') return new EmsCallFailed('unreachable', silence(timeout));
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (error instanceof AggregateError && error.errors.length > 0) return failureOf(error.errors[0], timeout);
   if (DNS.has(code)) return new EmsCallFailed('dns', `its name cannot be resolved (${code})`);
+  if (REFUSED.test(code)) return new EmsCallFailed('auth', `it refuses our certificate (${code})`);
   if (AWAY.has(code)) return new EmsCallFailed('unreachable', code);
   return new EmsCallFailed('server', code === '' ? error.message.slice(0, 200) : code);
 }

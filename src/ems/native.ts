@@ -5,31 +5,26 @@ import {
   type EmsDriver,
   type EmsIdentity,
   type EndpointRecord,
-  type EndpointTag,
   type Sync,
   type TunnelEvent,
   type WatchEvent,
 } from './driver.ts';
-import { Fields, plainSerial, wrong } from './fields.ts';
-import type { EmsHttp } from './http.ts';
+import { Fields, wrong } from './fields.ts';
+import type { EmsCalls } from './http.ts';
+import { DEVICES_MAX, recordOf, SERIAL, TENANT, UID } from './record.ts';
 
 const BASE = '/postern/v1';
-const DEVICES_MAX = 100_000;
 /** §4: the server pings every 10 s; 25 s without a frame is the end. */
 const SILENCE = 25_000;
 
-const TAG_TYPES: ReadonlySet<string> = new Set(['zero_trust', 'classification', 'outbreak', 'fabric']);
-const SERIAL = /^[A-Za-z0-9._-]{1,64}$/;
-const UID = /^[A-Za-z0-9_-]{1,64}$/;
-
 export class NativeDriver implements EmsDriver {
   readonly name = 'native';
-  readonly #http: EmsHttp;
+  readonly #http: EmsCalls;
   readonly #after: (ms: number, run: () => void) => () => void;
   #capabilities: readonly string[] = [];
 
   /** @param after a clock: runs something once after so many ms, gives what takes it back */
-  constructor(http: EmsHttp, after: (ms: number, run: () => void) => () => void) {
+  constructor(http: EmsCalls, after: (ms: number, run: () => void) => () => void) {
     this.#http = http;
     this.#after = after;
   }
@@ -41,7 +36,7 @@ export class NativeDriver implements EmsDriver {
     this.#capabilities = hello.texts('capabilities', 32, 64);
     return {
       serial: hello.matching('serial', SERIAL),
-      tenant: hello.matching('tenant', /^[0-9A-Fa-f]{32}$/),
+      tenant: hello.matching('tenant', TENANT),
       version: hello.text('version', 32),
       capabilities: this.#capabilities,
     };
@@ -61,17 +56,26 @@ export class NativeDriver implements EmsDriver {
     const devices: EndpointRecord[] = [];
     const removed: string[] = [];
     const from = since === undefined ? '' : `since=${since}&`;
-    let last = '';
-    for (let after = ''; ; ) {
+    let walk: { readonly seq: number; readonly complete: boolean } | undefined;
+    for (let [after, last] = ['', '']; ; ) {
       const page = new Fields(await this.#http.get(`${BASE}/devices?${from}${after}limit=1000`), '/devices');
+      const [seq, complete] = [page.integer('seq'), page.truth('complete')];
+      walk ??= { seq, complete };
+      if (walk.seq !== seq || walk.complete !== complete)
+        throw new EmsCallFailed('resync', '/devices: its pages show two states');
+      // Who asked for everything must learn what is gone: a table that grows only would keep devices for ever.
+      if (since === undefined && !complete) throw wrong('/devices', 'complete');
+      const before = devices.length + removed.length;
       devices.push(...page.list('devices', 1000, recordOf));
-      removed.push(...page.texts('removed', 1000, 64).map((uid) => uid.toUpperCase()));
+      removed.push(...page.list('removed', 1000, (uid) => uidOf(uid)));
       if (devices.length + removed.length > DEVICES_MAX)
         throw new EmsCallFailed('incompatible', `it has more than ${DEVICES_MAX} devices`);
       const next = page.raw('next');
-      if (next === null) return { seq: page.integer('seq'), complete: page.truth('complete'), devices, removed };
-      // Each page ends behind the one before, or there would be no end of pages.
+      if (next === null) return { ...walk, devices, removed };
+      // Each page holds something and ends behind the one before, or there would be no end of pages.
       if (typeof next !== 'string' || !UID.test(next) || next <= last) throw wrong('/devices', 'next');
+      if (devices.length + removed.length === before)
+        throw new EmsCallFailed('incompatible', '/devices: an empty page with a next');
       last = next;
       after = `after=${encodeURIComponent(next)}&`;
     }
@@ -136,37 +140,7 @@ function messageOf(data: WebSocket.RawData): WatchEvent | 'other' | undefined {
   }
 }
 
-function recordOf(value: unknown): EndpointRecord {
-  const f = new Fields(value, 'a device');
-  return {
-    uid: f.matching('uid', UID).toUpperCase(),
-    hostname: f.text('hostname', 255),
-    user: f.text('user', 255),
-    addresses: f.addresses('addresses', 16),
-    macs: f.texts('macs', 16, 32),
-    tenant: f.text('tenant', 32),
-    certSn: plainSerial(f.matching('certSn', /^[0-9A-Fa-f:]{0,64}$/)),
-    publicIp: f.text('publicIp', 45),
-    quarantined: f.truth('quarantined'),
-    online: f.truth('online'),
-    registered: f.truth('registered'),
-    onNet: f.truth('onNet'),
-    version: f.text('version', 32),
-    tags: f.list('tags', 256, tagOf),
-    routes: f.list('routes', 16, (route) => {
-      const r = new Fields(route, 'a route');
-      return {
-        ...{ ip: r.text('ip', 45), mac: r.text('mac', 32), vpn: r.truth('vpn') },
-        ...{ interface: r.text('interface', 64), vdom: r.text('vdom', 31), sn: r.text('sn', 64) },
-      };
-    }),
-    changed: f.integer('changed'),
-  };
-}
-
-function tagOf(value: unknown): EndpointTag {
-  const f = new Fields(value, 'a tag');
-  const type = f.text('type', 32);
-  if (!TAG_TYPES.has(type)) throw wrong('a tag', 'type');
-  return { name: f.text('name', 128), type: type as EndpointTag['type'] }; // one of the four, as just seen
+function uidOf(value: unknown): string {
+  if (typeof value !== 'string' || !UID.test(value)) throw wrong('/devices', 'removed');
+  return value.toUpperCase();
 }
