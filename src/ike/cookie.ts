@@ -83,11 +83,16 @@ export type Admission = 'admit' | 'cookie' | { readonly drop: string };
  * that has moved since counts where it began.
  */
 export class AdmissionControl {
-  readonly #limits: AdmissionLimits;
+  #limits: AdmissionLimits;
   readonly #bySource = new Map<string, number>(); // as many entries as half-open SAs at most
   #halfOpen = 0;
 
   constructor(limits: AdmissionLimits) {
+    this.#limits = limits;
+  }
+
+  /** From here on these limits hold. */
+  limit(limits: AdmissionLimits): void {
     this.#limits = limits;
   }
 

@@ -22,12 +22,13 @@ import { afterCertificate } from './exchange/authStart.ts';
 import { exchanges } from './exchange/index.ts';
 import { type Answer, dispatch, refuse, type Step } from './exchange.ts';
 import { FrontDoor } from './frontDoor.ts';
-import { afterGate } from './gate.ts';
+import { afterGate, silenceAbout } from './gate.ts';
 import { Leases } from './leases.ts';
 import { Life, roomOf } from './life.ts';
 import { Outbox, type Output, type Ticket } from './outbox.ts';
 import { unreachable } from './profiles.ts';
 import { payloadsOf, protect, unprotect } from './protect.ts';
+import { reconfigure } from './reconfigure.ts';
 import { refusalPayloads, refusals } from './refusal.ts';
 import type { Endpoint, IkeSa, Path } from './sa.ts';
 import { Slab } from './slab.ts';
@@ -46,21 +47,12 @@ export type Command =
   /** End one SA, by its instance name. */
   | { readonly do: 'delete'; readonly name: string; readonly why: string }
   /** What the gate goes by has changed for these devices, or for anybody: it is asked again. */
-  | { readonly do: 'posture-changed'; readonly uids: 'all' | readonly string[] };
+  | { readonly do: 'posture-changed'; readonly uids: 'all' | readonly string[] }
+  /** From here on this configuration holds; what stands is judged by it. */
+  | { readonly do: 'configure'; readonly config: Config };
 
-/** What is taken for the answer of somebody outside who did not answer in time. */
-const TOO_SLOW = {
-  posture: {
-    about: 'posture',
-    evidence: {
-      device: { by: 'nothing', why: 'nobody answered in time' },
-      home: undefined,
-      reports: [],
-      token: { kind: 'none' },
-    },
-  },
-  certificate: { about: 'certificate', verdict: { ok: false, why: 'path validation did not end in time' } },
-} as const satisfies { readonly [A in Answer['about']]: Answer };
+/** What is taken for the answer of a path validation that did not end in time. */
+const TOO_SLOW: Answer = { about: 'certificate', verdict: { ok: false, why: 'path validation did not end in time' } };
 
 export class Engine {
   readonly #world: World;
@@ -164,6 +156,8 @@ export class Engine {
         return;
       case 'posture-changed':
         return this.#life.standings.changed(command.uids);
+      case 'configure':
+        return reconfigure(this.#world, this.#life, command.config);
       case 'delete': {
         const slot = this.#world.table.named(command.name);
         if (slot?.sa.at === 'established')
@@ -180,8 +174,9 @@ export class Engine {
       if (slot === undefined) return;
       const env = this.#life.env(slot);
       // Who waits for somebody outside is not kept waiting: no answer in time is the answer of silence.
-      if (slot.sa.at === 'at-gate' && clocks.now >= slot.expires) this.#answer(slot, TOO_SLOW.posture);
-      else if (slot.sa.at === 'at-certificate' && clocks.now >= slot.expires) this.#answer(slot, TOO_SLOW.certificate);
+      if (slot.sa.at === 'at-gate' && clocks.now >= slot.expires)
+        this.#answer(slot, { about: 'posture', evidence: silenceAbout(slot.sa, slot.path, this.#world.config.fctems) });
+      else if (slot.sa.at === 'at-certificate' && clocks.now >= slot.expires) this.#answer(slot, TOO_SLOW);
       else this.#contain(slot, 'tick', env, () => this.#life.due(slot));
     }
   }

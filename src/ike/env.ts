@@ -118,9 +118,9 @@ export class SlotEnv implements Env {
     return `${profile}_${index}`;
   }
 
-  rival(uid: string, person: string): Rival | undefined {
+  rival(uid: string, person: string, before: number): Rival | undefined {
     for (const slot of this.#world.table.byUid(uid)) {
-      if (slot === this.#slot || slot.sa.at !== 'established') continue;
+      if (slot === this.#slot || slot.sa.at !== 'established' || slot.sa.since >= before) continue;
       const other = personOf(slot.sa.proof);
       if (other !== person) return { user: other };
     }

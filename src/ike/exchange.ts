@@ -134,8 +134,8 @@ export type Env = {
   rivalled(old: number, Ni: Uint8Array, Nr: Uint8Array): void;
   /** The next free instance name of a profile (`NAME_0`). */
   instance(profile: string): string;
-  /** A live SA that claims the same device for somebody else. */
-  rival(uid: string, person: string): Rival | undefined;
+  /** A live SA that claims the same device for somebody else, and has done so since before this moment. */
+  rival(uid: string, person: string, before: Instant): Rival | undefined;
   /** Established SAs of one person's one device, or of one identity. */
   others(key: string): readonly Established[];
   /** Ends another SA of the same peer: without a word when it says that it has none (INITIAL_CONTACT), else with a Delete. */

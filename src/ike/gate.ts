@@ -4,7 +4,7 @@
  * not compile.
  */
 import type { Secret } from '../../crypto/index.ts';
-import type { Profile } from '../config/index.ts';
+import type { Config, Profile } from '../config/index.ts';
 import * as phrases from '../log/phrases/index.ts';
 import {
   type DeviceClaim,
@@ -13,18 +13,19 @@ import {
   type GateRule,
   judge,
   type PostureQuestion,
+  type Rival,
   shortPostureTag,
   type Verdict,
 } from '../posture/index.ts';
 import { establish } from './establish.ts';
 import { ask, type Env, refuse, type Step } from './exchange.ts';
 import { sayToken } from './hear.ts';
-import type { Authenticated, Basis, Device, Path, SaAt, Token } from './sa.ts';
+import type { Authenticated, Basis, Device, Instant, Path, SaAt, Token } from './sa.ts';
 
 type Asking = Omit<SaAt<'at-gate'>, 'at' | 'proof' | 'msk' | 'client' | 'token'>;
 
 /** Nobody was asked, since nothing is wanted. */
-const NOTHING_ASKED: Evidence = {
+export const NOTHING_ASKED: Evidence = {
   device: { by: 'nothing', why: 'nobody looked' },
   home: undefined,
   reports: [],
@@ -63,11 +64,33 @@ export function toGate(asking: Asking, proof: Authenticated, msk: Secret | undef
 /** The evidence is there: judge, then establish or refuse. */
 export function afterGate(sa: SaAt<'at-gate'>, evidence: Evidence, env: Env): Step {
   const rule = ruleOf(sa.profile);
-  const rival = sa.client?.uid === undefined ? undefined : env.rival(sa.client.uid, personOf(sa.proof));
-  const verdict = judge(rule, evidence, rival, env.unix);
+  const verdict = judge(rule, evidence, rivalOf(sa, Number.POSITIVE_INFINITY, env), env.unix);
   if (rule !== undefined) narrate(verdict, rule, env);
   if (verdict.kind === 'deny') return refuse('posture-denied', verdict.why);
   return establish(sa, verdict, env);
+}
+
+/** Who else claims the device of this peer, and did so first: two people do not share one. */
+export function rivalOf({ client, proof }: Pick<Asked, 'client' | 'proof'>, before: Instant, env: Env): Rival | undefined {
+  return client?.uid === undefined ? undefined : env.rival(client.uid, personOf(proof), before);
+}
+
+/** What is taken for the evidence when nobody has answered in time: every EMS is silent, and no token was verified. */
+export function silenceAbout(sa: SaAt<'at-gate'>, path: Path, fctems: Config['fctems']): Evidence {
+  const rule = ruleOf(sa.profile);
+  if (rule === undefined) return NOTHING_ASKED;
+  const { device, named, announcedBy } = questionOf(sa, rule, path);
+  const own = fctems.find(({ serialNumber }) => serialNumber !== '' && serialNumber === named?.serial);
+  const numbers = [...new Set(rule.tags.map(({ ems }) => ems))];
+  const nameOf = (ems: number) => fctems.find(({ number }) => number === ems)?.name ?? '';
+  return {
+    device,
+    home: own === undefined ? undefined : { ems: own.number },
+    reports: numbers.map((ems) => {
+      return { ems, name: nameOf(ems), kind: 'silent', why: 'nobody answered in time', last: undefined };
+    }),
+    token: announcedBy === undefined ? { kind: 'none' } : { kind: 'announced', by: announcedBy },
+  };
 }
 
 /** What the profile demands, or undefined without a tag rule. */

@@ -3,7 +3,7 @@
  * profiles overlap. An identity gets its last address again while that is free; for `linger` after its release nobody else gets
  * it. Nothing here grows with the size of a pool: a pool is a few intervals of numbers, a lease one small object.
  */
-import { compareOctets } from '../wire/index.ts';
+import { compareOctets, hex } from '../wire/index.ts';
 
 /** Addresses of one family, both ends included, start ≤ end: `Range` of the configuration. */
 type AddressRange = { readonly start: Uint8Array; readonly end: Uint8Array };
@@ -28,10 +28,11 @@ const LOOK = 1024;
 const RANGE_MAX = 2 ** 32;
 
 export class Leases {
-  readonly #linger: number;
+  #linger: number;
   readonly #remembered: number;
   readonly #pools = new Map<string, Pool>();
   readonly #spaces: Space[] = [];
+  readonly #text: string;
 
   /**
    * @param profiles their pools; the same addresses in two profiles are one pool
@@ -41,6 +42,7 @@ export class Leases {
   constructor(profiles: readonly LeaseProfile[], linger: number, remembered: number = REMEMBERED_MAX) {
     this.#linger = linger * 1000;
     this.#remembered = remembered;
+    this.#text = textOf(profiles);
     for (const family of [4, 6] as const) {
       const configured = profiles.flatMap(({ name, modeCfg }) => {
         const pool = family === 4 ? modeCfg?.ipv4 : modeCfg?.ipv6;
@@ -71,6 +73,24 @@ export class Leases {
     return at === undefined ? undefined : pool?.take(at, identity);
   }
 
+  /**
+   * The leases under a new configuration: these while the pools are the same, else new ones. Into those the leases that stay are
+   * adopted; what was remembered for those who have left is forgotten.
+   */
+  under(profiles: readonly LeaseProfile[], linger: number): Leases {
+    if (textOf(profiles) !== this.#text) return new Leases(profiles, linger, this.#remembered);
+    this.#linger = linger * 1000;
+    return this;
+  }
+
+  /** The lease of the same address for the same identity among these; undefined: the profile's pool has it no longer, or not free. */
+  adopt(profile: string, family: 4 | 6, lease: Lease): Lease | undefined {
+    const pool = this.#pools.get(keyOf(profile, family));
+    if (!(lease instanceof Held) || pool === undefined) return undefined;
+    const at = pool.space.numberOf(lease.address);
+    return at !== undefined && pool.isFree(at) ? pool.take(at, lease.identity) : undefined;
+  }
+
   /** Gives an address back at `now` (monotonic ms). What is not, or no longer, in use changes nothing. */
   release(lease: Lease, now: number): void {
     if (lease instanceof Held) lease.pool.release(lease, now + this.#linger, this.#remembered);
@@ -91,6 +111,16 @@ export class Leases {
     return this.#pools.get(keyOf(profile, family))?.size ?? 0;
   }
 }
+
+/** Equal for equal pools of equal names. */
+const textOf = (profiles: readonly LeaseProfile[]): string =>
+  JSON.stringify(
+    profiles.map(({ name, modeCfg }) => [
+      name,
+      ...[modeCfg?.ipv4, modeCfg?.ipv6].map((pool) => [pool?.ranges ?? [], pool?.exclude ?? []].map((all) => all.map(rangeText))),
+    ]),
+  );
+const rangeText = ({ start, end }: AddressRange): string => `${hex(start)}-${hex(end)}`;
 
 const keyOf = (profile: string, family: 4 | 6): string => `${family} ${profile}`;
 
@@ -140,6 +170,11 @@ class Space {
     for (const other of this.#pools) other.meet(made);
     this.#pools.push(made);
     return made;
+  }
+
+  /** The number of an address; undefined: none of ours. */
+  numberOf(address: Uint8Array): number | undefined {
+    return this.#numbers({ start: address, end: address })[0]?.from;
   }
 
   address(at: number): Uint8Array {
@@ -220,6 +255,11 @@ class Pool {
     if (this.#allKnown()) return undefined;
     const known = this.#around.reduce((sum, pool) => sum + pool.#released.size, this.used);
     return this.#search(known + 1, (at) => !this.#reserved(at, identity, now));
+  }
+
+  /** It is of this pool, and nobody holds it. */
+  isFree(at: number): boolean {
+    return this.#has(at) && !this.space.leased.has(at);
   }
 
   take(at: number, identity: string): Lease {

@@ -96,6 +96,15 @@ export class Life {
     out.push({ do: 'tell', event });
   }
 
+  /** Ends one child: its traffic at once, the peer's half by a Delete. */
+  endChild(slot: Slot, child: ChildSa, why: string): void {
+    const { sa } = slot;
+    if (sa.at !== 'established') return;
+    this.remove(slot, child, why);
+    this.#change(slot, sa, { ...child, state: 'deleting', hard: Number.POSITIVE_INFINITY });
+    this.requests.submit(slot, { do: 'delete-child', spiIn: child.spiIn, why });
+  }
+
   /**
    * Ends an SA.
    *
@@ -254,9 +263,7 @@ export class Life {
     if (sa.at !== 'established') return;
     if (now >= child.hard) {
       env.say({ child: child.number, phase2: child.phase2.name }, phrases.hardExpired, 'IPsec SA');
-      this.remove(slot, child, 'lifetime');
-      this.#change(slot, sa, { ...child, state: 'deleting', hard: Number.POSITIVE_INFINITY });
-      this.requests.submit(slot, { do: 'delete-child', spiIn: child.spiIn, why: 'lifetime' });
+      this.endChild(slot, child, 'lifetime');
     } else if (now >= child.soft && child.state === 'installed' && rekeys(sa) && slot.own?.current === undefined) {
       this.#change(slot, sa, { ...child, soft: Number.POSITIVE_INFINITY }); // one try; a refusal leaves the hard end
       this.requests.submit(slot, { do: 'rekey-child', spiIn: child.spiIn });

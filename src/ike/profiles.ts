@@ -76,7 +76,8 @@ export function revalidate(
   const ordered = asked === undefined ? candidates : [...candidates].sort((a, b) => Number(is(b, asked)) - Number(is(a, asked)));
   const whys: string[] = [];
   for (const profile of ordered) {
-    const why = misfit(profile, first, shape, users);
+    const { idType, data } = first.IDi;
+    const why = misfit(profile, describeIdentity(idType, data).text, shape, users);
     if (why === undefined) return { profile };
     whys.push(`${profile.name} ${why}`);
   }
@@ -89,10 +90,10 @@ const is = ({ localId }: Profile, asked: Identity): boolean =>
   localId.data.length === asked.data.length &&
   compareOctets(localId.data, asked.data) === 0;
 
-function misfit(profile: Profile, { IDi }: FirstRequest, shape: Shape, users: Users): string | undefined {
+/** Why a peer of this identity, which authenticates in this shape, is nobody's business of a profile; undefined: it fits. */
+export function misfit(profile: Profile, text: string, shape: Shape, users: Users): string | undefined {
   if (profile.remoteAuth.kind !== shape)
     return `authenticates clients ${inWords[profile.remoteAuth.kind]}, this one came ${inWords[shape]}`;
-  const { text } = describeIdentity(IDi.idType, IDi.data);
   switch (profile.peer.kind) {
     case 'one':
       return text === profile.peer.id ? undefined : `takes peerid '${profile.peer.id}' only, this peer is '${text}'`;

@@ -30,6 +30,11 @@ export class Requests {
     return this.#deleting.size;
   }
 
+  /** Our Delete of this SA is in line or under way. */
+  ends(slot: Slot): boolean {
+    return this.#deleting.has(slot);
+  }
+
   /** Puts a request in line and starts it when nothing is under way. */
   submit(slot: Slot, request: OwnRequest): void {
     slot.own ??= newOwn();

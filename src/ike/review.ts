@@ -5,7 +5,7 @@
 import * as phrases from '../log/phrases/index.ts';
 import { type Clearance, type Evidence, judge, shortPostureTag, type Verdict } from '../posture/index.ts';
 import type { Env } from './exchange.ts';
-import { ruleOf, tellVerdict } from './gate.ts';
+import { rivalOf, ruleOf, tellVerdict } from './gate.ts';
 import type { Established, Instant } from './sa.ts';
 
 /** ms before the end at which the gate asks for the last time, beyond the time that an answer may take. */
@@ -40,7 +40,7 @@ export function review(sa: Established, evidence: Evidence, occasion: Occasion, 
   const { standing } = sa;
   const last = occasion === 'last' && sa.ends > env.now;
   const at = last && Number.isFinite(standing.until) ? Math.max(env.unix, standing.until) : env.unix;
-  const verdict = judge(rule, evidence, undefined, at);
+  const verdict = judge(rule, evidence, rivalOf(sa, sa.since, env), at);
   switch (verdict.kind) {
     case 'clear':
       return kept(sa, verdict, occasion, env);

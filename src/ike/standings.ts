@@ -25,7 +25,7 @@ export class Standings {
     const { sa } = slot;
     if (sa.at !== 'established' || slot.replaced) return;
     const rule = ruleOf(sa.profile);
-    if (rule === undefined || (!Number.isFinite(sa.ends) && sa.restraint === 'none')) return; // its Delete is under way
+    if (rule === undefined || this.#life.requests.ends(slot)) return;
     if (slot.ticket !== 0) {
       slot.again = slot.again === 'token' ? 'token' : occasion;
       return;
@@ -54,7 +54,7 @@ export class Standings {
     const env = this.#life.env(slot);
     const { occasion, again } = slot;
     slot.again = undefined;
-    if (!Number.isFinite(sa.ends) && sa.restraint === 'none') return; // its Delete is under way
+    if (this.#life.requests.ends(slot)) return;
     const outcome = review(sa, evidence, occasion, env);
     this.#life.put(slot, outcome.to);
     if (outcome.kind === 'lost') this.lose(slot, outcome.to, outcome.verdict);
@@ -102,10 +102,10 @@ export class Standings {
     const review = this.#world.clocks.now + LOOK_AGAIN;
     const never = Number.POSITIVE_INFINITY;
     this.#life.put(slot, { ...sa, restraint: action, doom: undefined, ends: never, review });
-    if (sa.restraint === 'none') {
+    if (sa.restraint !== action) {
       env.tell({ kind: 'posture-restrained', action, why });
       env.say('gateway', phrases.postureRestrained, action);
-      if (action === 'quarantine') for (const child of sa.children) this.#life.valve(slot, child.spiIn);
+      for (const child of sa.children) this.#life.valve(slot, child.spiIn);
     }
     return false;
   }

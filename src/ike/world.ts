@@ -26,13 +26,13 @@ export type Clocks = { readonly now: number; readonly unix: number };
 export type Entropy = { octets(n: number): Uint8Array; keyPair(group: Group): KeyPair };
 
 export type World = {
-  readonly config: Config;
+  config: Config;
   readonly entropy: Entropy;
   readonly exportKeys: boolean;
   readonly table: SaTable;
   readonly out: Outbox;
   readonly slab: Slab;
-  readonly leases: Leases;
+  leases: Leases;
   readonly admission: AdmissionControl;
   readonly cookies: Cookies;
   readonly suites: Suites;

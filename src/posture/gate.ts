@@ -157,7 +157,7 @@ function refusalOf(rule: GateRule, own: number, answers: readonly EmsReport[]): 
 /** One wanted tag: by the EMS it belongs to, or, where that one is silent, by a token which that one signed. */
 function byItsEms(rule: GateRule, tag: PostureTag, evidence: Evidence, now: UnixTime, unchecked: string[]): Finding {
   const report = evidence.reports.find((r) => r.ems === tag.ems);
-  if (report === undefined) return deny('no-report', `EMS ${tag.ems} is not configured`);
+  if (report === undefined) return deny('no-report', `EMS ${tag.ems} is not configured, or disabled (status)`);
   if (report.kind === 'silent' || report.until <= now) return byToken(tag, report, evidence, now, unchecked);
   switch (report.kind) {
     case 'known':

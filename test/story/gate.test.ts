@@ -151,7 +151,7 @@ describe('the question', () => {
       await s.run({ ms: 60_000 });
       expect(client.status.why).toContain('AUTHENTICATION_FAILED');
       expect(s.gateway.told('negotiation-failed')).toMatchObject([
-        { reason: 'posture-denied', why: 'the device cannot be told: nobody answered in time' },
+        { reason: 'posture-denied', why: 'EMS 3 () is silent (nobody answered in time); no token' },
       ]);
       const [open] = s.gateway.open;
       if (open !== undefined) s.gateway.answer(open.ticket, answerTo(open.question, says('EMS3_ZTNA_a')));
