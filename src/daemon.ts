@@ -10,12 +10,14 @@ import { openControl } from './daemon/control.ts';
 import { openPosture } from './daemon/posture.ts';
 import { Pump } from './daemon/pump.ts';
 import { openRecords, type Records } from './daemon/records.ts';
+import { type Reloaded, type Reread, reloader } from './daemon/reload.ts';
 import type { Connector } from './ems/index.ts';
 import { type Clocks, Engine, type GatewayView } from './ike/index.ts';
 import { DebugStream, type Journal } from './log/index.ts';
 import { trafficOff } from './log/phrases/index.ts';
 import { type Datagram, type Listener, openGeography, openUdp, type UdpPort } from './net/index.ts';
 
+export type { Reread } from './daemon/reload.ts';
 export { selfCheck } from './daemon/selfCheck.ts';
 export { EXIT_FAULT, type ProcessLike, untilSignal } from './daemon/signals.ts';
 
@@ -31,6 +33,8 @@ export type DaemonOptions = {
   /** The private directory that is ours: what EMS said and whom it knows us as is kept there. Without it nothing is. */
   readonly state?: string | undefined;
   readonly journal: Journal;
+  /** Reads the configuration again; without it there is no file to read. */
+  readonly reread?: () => Promise<Reread>;
 };
 
 export type Daemon = {
@@ -40,6 +44,8 @@ export type Daemon = {
   readonly connectors: readonly Connector[];
   /** All SAs as they are now, for whoever shows them. */
   gateways(): readonly GatewayView[];
+  /** Reads the configuration again and puts it in force, whole or not at all. Never rejects. */
+  reload(): Promise<Reloaded>;
   /** Sends Deletes, waits for their acknowledgement (2 s at most), closes everything. Never throws. */
   stop(): Promise<void>;
   counters(): Readonly<Record<string, number>>;
@@ -56,10 +62,9 @@ const LOOK = 20;
  */
 export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const { journal, config } = o;
-  const { geoip } = config.posture;
-  const country = geoip === undefined ? undefined : await openGeography(geoip);
+  let country = await geography(config);
   const engine = new Engine({
-    ...(country === undefined ? {} : { country }),
+    country: (address) => country(address),
     config,
     entropy: { octets: randomOctets, keyPair: (group) => group.generate() },
     clocks: clocks(),
@@ -108,6 +113,24 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     keys: (table) => records?.keys(table),
   });
   pump = running;
+  const reload = reloader({
+    ...{ journal, reread: o.reread },
+    async take(next) {
+      const there = await geography(next);
+      await posture.become(next);
+      country = there;
+      const before = engine.deleting;
+      running.command({ do: 'configure', config: next });
+      for (const why of unreachable(next.profiles, udp?.listening ?? [])) journal.note('warn', why);
+      const { ikePort, nattPort } = config.system;
+      const moved = next.system.ikePort !== ikePort || next.system.nattPort !== nattPort;
+      return [
+        `in force: ${next.profiles.length} phase1-interfaces, ${posture.connectors.length} EMS; `,
+        `${engine.deleting - before} tunnels have no place in it any more and end, the others are judged by it`,
+        ...(moved ? ['; other ports wait for a restart'] : []),
+      ].join('');
+    },
+  });
   const arrived = (d: Datagram) => {
     if (records === undefined) return; // we are not there yet; who means it says it again
     records.packet(d.from, d.to, d.octets);
@@ -122,7 +145,13 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     });
     // Not before the ports are ours: an old capture is replaced, and not for a start that comes to nothing.
     records = await openRecords(o, journal);
-    control = await openControl(o.state, { journal, posture, unix: () => clocks().unix, gateways: () => engine.snapshot() });
+    control = await openControl(o.state, {
+      journal,
+      posture,
+      unix: () => clocks().unix,
+      gateways: () => engine.snapshot(),
+      reload,
+    });
   } catch (error) {
     running.stop();
     await udp?.close();
@@ -141,8 +170,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       return port.listening;
     },
     debug,
-    connectors: posture.connectors,
+    get connectors() {
+      return posture.connectors;
+    },
     gateways: () => engine.snapshot(),
+    reload,
     async stop() {
       await control?.close();
       running.command({ do: 'shutdown' });
@@ -166,6 +198,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
 const COUNTED = { install: 'installed', open: 'opened', quarantine: 'quarantined', remove: 'removed' } as const;
 const clocks = (): Clocks => ({ now: performance.now(), unix: Math.floor(Date.now() / 1000) });
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function geography({ posture }: Config): Promise<(address: string) => string | undefined> {
+  return posture.geoip === undefined ? () => undefined : await openGeography(posture.geoip);
+}
 
 /** Profiles that nobody can reach: their local address is not one that we listen on. */
 function unreachable(profiles: readonly Profile[], listening: readonly Listener[]): readonly string[] {

@@ -1,6 +1,7 @@
 /** The configuration file: read, judged, and said in people's words. */
 import { open } from 'node:fs/promises';
 import { type Config, type Finding, loadConfig, renderFindings } from '../config/index.ts';
+import type { Reread } from '../daemon.ts';
 import { codeOf } from '../net/index.ts';
 
 /** Larger than any real backup; a file beyond it is not one. */
@@ -38,6 +39,14 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   const judged = { findings, text: describe(findings, path, text) };
   if (wrong) return { kind: 'wrong', ...judged };
   return { kind: 'loaded', config, ...judged, exposed: exposure(path, mode, text) };
+}
+
+/** The same file again, for a daemon that runs; `adapt` does to it what was done to it at the start. */
+export async function rereadConfigFile(path: string, adapt: (config: Config) => Config = (config) => config): Promise<Reread> {
+  const file = await readConfigFile(path);
+  if (file.kind === 'unreadable') return { kind: 'wrong', text: file.why };
+  if (file.kind === 'wrong') return { kind: 'wrong', text: file.text };
+  return { kind: 'loaded', config: adapt(file.config), text: file.text };
 }
 
 const NOTHING: Finding = {

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/index.ts';
 import { EnvironmentRefused, localAddresses } from '../net/index.ts';
-import { readConfigFile } from './configFile.ts';
+import { readConfigFile, rereadConfigFile } from './configFile.ts';
 import { EXIT, say, type Terminal } from './exit.ts';
 import { type LabPlace, steps, swanctlConf } from './lab/client.ts';
 import { LAB_EMS_PORT, LAB_TAG, type LabEms, labEms } from './lab/ems.ts';
@@ -63,8 +63,11 @@ async function running(
     return EXIT.usage;
   }
   // Its EMS may have had to move.
-  const fctems = file.config.fctems.map((one) => (one.name === 'lab-ems' ? { ...one, port: ems.port } : one));
-  const config: Config = { ...file.config, fctems };
+  const moved = (config: Config): Config => {
+    const fctems = config.fctems.map((one) => (one.name === 'lab-ems' ? { ...one, port: ems.port } : one));
+    return { ...config, fctems };
+  };
+  const config = moved(file.config);
   const chosen = ports.ike !== undefined || ports.natt !== undefined;
   const pairs: readonly Ports[] = chosen ? [{ ike: ports.ike ?? 500, natt: ports.natt ?? 4500 }] : PORTS;
   const journalFile = join(made.directory, 'journal.jsonl');
@@ -79,6 +82,7 @@ async function running(
     debug: { narrative: true },
     capture: values.one('capture'),
     captureKeys: values.one('capture-keys'),
+    reread: () => rereadConfigFile(made.config, moved),
     onReady: ({ listening }) => introduce(made, emsState, config, listening, terminal),
   });
   try {

@@ -1,6 +1,6 @@
 /** `postern run`: the daemon in the foreground. */
 import { addressOctets, printable } from '../wire/index.ts';
-import { readConfigFile } from './configFile.ts';
+import { readConfigFile, rereadConfigFile } from './configFile.ts';
 import { EXIT, say } from './exit.ts';
 import { portOf } from './options.ts';
 import { serve } from './serve.ts';
@@ -11,7 +11,7 @@ export const run: Verb = {
   summary: 'run the gateway in the foreground',
   text: [
     'Runs the gateway until SIGTERM or SIGINT; peers then get a Delete and two seconds to acknowledge it. `postern: ready`',
-    'on stdout says that it listens. The ike debug stream goes to stdout, the journal (one JSON object a line) to stderr.',
+    'on stdout says that it listens. SIGHUP reads the configuration again. The ike debug stream goes to stdout, the journal (one JSON object a line) to stderr.',
     'A flag beats the file.',
   ],
   options: [
@@ -79,6 +79,7 @@ export const run: Verb = {
       debug: values.one('debug') === undefined ? undefined : {},
       capture: values.one('capture'),
       captureKeys: values.one('capture-keys'),
+      reread: () => rereadConfigFile(path),
     };
     return serve(options, journal, terminal).finally(() => journal.flush());
   },

@@ -1,6 +1,6 @@
 /** The running daemon as `run` and `lab` show it: what it says on stdout, and how it ends. */
 import type { Config } from '../config/index.ts';
-import { type Daemon, selfCheck, startDaemon, untilSignal } from '../daemon.ts';
+import { type Daemon, type Reread, selfCheck, startDaemon, untilSignal } from '../daemon.ts';
 import { type DebugFilter, type Journal, lineWriter } from '../log/index.ts';
 import { codeOf, type Listener } from '../net/index.ts';
 import { say, type Terminal } from './exit.ts';
@@ -16,6 +16,8 @@ export type ServeOptions = {
   readonly debug: DebugFilter | undefined;
   readonly capture: string | undefined;
   readonly captureKeys: string | undefined;
+  /** Reads the configuration again. */
+  readonly reread: () => Promise<Reread>;
   /** Said once it listens, before the debug stream begins. */
   readonly onReady?: (daemon: Daemon) => void;
 };
@@ -35,7 +37,12 @@ export async function serve(o: ServeOptions, journal: Journal, { stdout, process
     await state?.release();
     throw error;
   }
-  const code = untilSignal(process, journal, () => daemon.stop());
+  const code = untilSignal(
+    process,
+    journal,
+    () => daemon.stop(),
+    () => void daemon.reload(),
+  );
   await state?.listening(daemon.listening).catch((error: unknown) => {
     journal.note('error', `the state directory cannot be written: ${codeOf(error)}`);
   });

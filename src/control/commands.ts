@@ -120,10 +120,21 @@ const gateway: Words<ControlView> = {
   },
 };
 
+const reload: Command<ControlView> = {
+  help: 'read the configuration again, as SIGHUP does',
+  args: NOTHING,
+  async run(view, io) {
+    const { ok, text } = await view.reload();
+    for (const line of text.split('\n')) await io.out(`${printable(line, 4096)}\n`);
+    return ok ? EXIT.ok : EXIT.no;
+  },
+};
+
 const WORDS: Words<ControlView> = {
   execute: {
     help: 'do something once',
     words: {
+      reload,
       fctems: {
         help: 'FortiClient EMS',
         words: {

@@ -24,6 +24,8 @@ export interface ControlView {
   now(): number;
   ems(): readonly EmsView[];
   gateways(): readonly GatewayShown[];
+  /** Reads the configuration again; `text` for people. Never rejects. */
+  reload(): Promise<{ readonly ok: boolean; readonly text: string }>;
   /** By `EmsView.key`. */
   admin(key: string): EmsAdmin | undefined;
 }

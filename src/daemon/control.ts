@@ -11,6 +11,7 @@ export type ControlWorld = {
   /** Seconds since 1970. */
   readonly unix: () => number;
   readonly gateways: () => readonly GatewayShown[];
+  readonly reload: () => Promise<{ readonly ok: boolean; readonly text: string }>;
 };
 
 /**
@@ -20,7 +21,7 @@ export type ControlWorld = {
  */
 export async function openControl(state: string | undefined, world: ControlWorld): Promise<ControlServer | undefined> {
   if (state === undefined) return undefined;
-  const { journal, posture, unix, gateways } = world;
+  const { journal, posture, unix, gateways, reload } = world;
   try {
     return await serveControl({
       path: join(state, 'control.sock'),
@@ -33,6 +34,7 @@ export async function openControl(state: string | undefined, world: ControlWorld
       commands: controlCommands({
         now: unix,
         gateways,
+        reload,
         admin: (key) => posture.admins.get(key),
         ems: () =>
           posture.connectors.map((connector) => ({

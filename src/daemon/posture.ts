@@ -2,22 +2,11 @@
  * Everything about posture that is not the decision: a connector for each EMS, the verifier of tokens, the resolver; what they
  * hear goes to the engine as a reason to ask the gate again, what tunnels do goes to EMS.
  */
-import type { Config, Fctems } from '../config/index.ts';
-import {
-  Connector,
-  type EmsAdmin,
-  EmsHttp,
-  emsAdmin,
-  FortiosDriver,
-  NativeDriver,
-  Resolver,
-  remedies,
-  Store,
-  TokenVerifier,
-} from '../ems/index.ts';
+import type { Config } from '../config/index.ts';
+import { type Connector, type EmsAdmin, Resolver, TokenVerifier } from '../ems/index.ts';
 import type { Event, Journal } from '../log/index.ts';
 import type { Evidence, PostureQuestion } from '../posture/index.ts';
-import { ownCertificate } from './ownCertificate.ts';
+import { after, emsConnector, identityOf, type Running } from './emsConnector.ts';
 
 export type PostureOptions = {
   readonly config: Config;
@@ -35,125 +24,88 @@ export type Posture = {
   resolve(question: PostureQuestion): Promise<Evidence>;
   /** Listens to what happens to SAs: EMS is told of tunnels. */
   event(event: Event): void;
+  /** Goes over to another configuration: what has not changed runs on. Throws EnvironmentRefused, and then nothing has changed. */
+  become(config: Config): Promise<void>;
   stop(): Promise<void>;
 };
 
 /** Starts the configured connectors. Throws EnvironmentRefused when our own certificate can neither be read nor made. */
 export async function openPosture(o: PostureOptions): Promise<Posture> {
-  const served = o.config.fctems.filter(({ enabled }) => enabled);
-  const connectors: Connector[] = [];
-  const admins = new Map<string, EmsAdmin>();
-  for (const one of served) {
-    const { connector, admin } = await connectorOf(one, o);
-    connectors.push(connector);
-    admins.set(one.key, admin);
-  }
-  await Promise.all(connectors.map((connector) => connector.start()));
-  const resolver = new Resolver({
-    sources: connectors,
-    verifier: new TokenVerifier(),
-    lookupWait: o.config.posture.lookupWait,
-    unix: o.unix,
-    after,
-    onLate: (device) => o.onChanged(device.by === 'uid' ? [device.uid] : []),
-  });
-  return {
-    connectors,
-    admins,
-    resolve: (question) => resolver.resolve(question),
-    event(event) {
-      if ((event.kind !== 'established' && event.kind !== 'closed') || event.fctUid === undefined) return;
-      const uid = event.fctUid;
-      const kind = event.kind === 'established' ? 'up' : 'down';
-      const tunnel = { kind, uid, gateway: event.gateway, address: event.assigned ?? '0.0.0.0', vdom: 'root' } as const;
-      for (const connector of connectors) if (connector.look({ uid }).kind === 'known') connector.tunnel(tunnel);
-    },
-    async stop() {
-      await Promise.all(connectors.map((connector) => connector.stop()));
-    },
-  };
+  const posture = new Postures(o);
+  await posture.become(o.config);
+  return posture;
 }
 
-async function connectorOf(
-  one: Fctems,
-  { config, state, journal, unix, onChanged }: PostureOptions,
-): Promise<{ readonly connector: Connector; readonly admin: EmsAdmin }> {
-  const client = one.accessKey === undefined ? await clientOf(one, config, state, journal, unix()) : undefined;
-  let connector: Connector | undefined;
-  const http = new EmsHttp({
-    host: one.server,
-    port: one.port,
-    sourceIp: one.sourceIp,
-    client,
-    accessKey: one.accessKey,
-    ca: one.verifyingCa.map(({ der }) => pemOf(der)),
-    pinned: () => connector?.pinned,
-    timeout: one.callTimeout * 1000,
-  });
-  const where = { ems: one.number, name: one.name };
-  const note = (level: 'info' | 'warn' | 'error', message: string, fields?: object) =>
-    journal.note(level, message, { ...where, ...fields });
-  const driver = one.driver === 'fortios' ? new FortiosDriver(http) : new NativeDriver(http, after);
-  connector = new Connector(
-    { ...one, server: `${one.server}:${one.port}` },
-    {
-      driver,
-      inspect: () => http.inspect(),
-      closeConnections: () => http.close(),
-      store: new Store(state, one.key, note),
-      note,
-      unix,
-      instant: () => performance.now(),
+class Postures implements Posture {
+  readonly #o: PostureOptions;
+  readonly #verifier = new TokenVerifier();
+  /** Whom EMS was told of as up, by gateway: whoever heard the one word hears the other. */
+  readonly #up = new Map<string, readonly Connector[]>();
+  #running: readonly Running[] = [];
+  #resolver: Resolver<ReturnType<Connector['tokenKeys']>[number]> | undefined;
+
+  constructor(options: PostureOptions) {
+    this.#o = options;
+  }
+
+  get connectors(): readonly Connector[] {
+    return this.#running.map(({ connector }) => connector);
+  }
+  get admins(): ReadonlyMap<string, EmsAdmin> {
+    return new Map(this.#running.map(({ connector, admin }) => [connector.key, admin]));
+  }
+
+  async resolve(question: PostureQuestion): Promise<Evidence> {
+    if (this.#resolver === undefined) throw new RangeError('nobody can be asked before the start');
+    return await this.#resolver.resolve(question);
+  }
+
+  event(event: Event): void {
+    if ((event.kind !== 'established' && event.kind !== 'closed') || event.fctUid === undefined) return;
+    const { gateway, fctUid: uid, assigned: address = '0.0.0.0' } = event;
+    const all = this.connectors;
+    // Who is silent now may know the device all the same: it hears of it when it is back.
+    const concerned = all.filter((connector) => connector.look({ uid }).kind !== 'unknown');
+    const told = event.kind === 'closed' ? (this.#up.get(gateway) ?? concerned) : concerned;
+    if (event.kind === 'established') this.#up.set(gateway, told);
+    else this.#up.delete(gateway);
+    const kind = event.kind === 'established' ? 'up' : 'down';
+    for (const connector of told) connector.tunnel({ kind, uid, gateway, address, vdom: 'root' });
+  }
+
+  async become(config: Config): Promise<void> {
+    const before = this.#running;
+    const running: Running[] = [];
+    for (const one of config.fctems) {
+      if (!one.enabled) continue;
+      const identity = identityOf(one, config);
+      running.push(before.find((r) => r.identity === identity) ?? (await emsConnector(one, config, this.#o)));
+    }
+    // Nothing can fail from here on. The old ones have written what they know before their successors read it; until those can
+    // answer, it is the old ones' tables that do.
+    const over = before.filter((r) => !running.includes(r));
+    await Promise.all(over.map(({ connector }) => connector.stop()));
+    const fresh = running.filter((r) => !before.includes(r));
+    await Promise.all(
+      fresh.map(({ connector, server }) => connector.start(over.find((r) => r.server === server)?.connector.kept())),
+    );
+    for (const [gateway, told] of this.#up)
+      this.#up.set(
+        gateway,
+        told.flatMap(({ key }) => running.filter((r) => r.connector.key === key).map((r) => r.connector)),
+      );
+    this.#running = running;
+    this.#resolver = new Resolver({
+      sources: this.connectors,
+      verifier: this.#verifier,
+      lookupWait: config.posture.lookupWait,
+      unix: this.#o.unix,
       after,
-      chance: Math.random,
-      onChange: onChanged,
-      onState: (status) =>
-        journal.event({
-          kind: 'ems-state',
-          ems: one.number,
-          name: one.name,
-          server: status.server,
-          state: status.state,
-          why: status.why,
-          fix: remedies[status.state],
-        }),
-    },
-  );
-  return { connector, admin: emsAdmin(connector, { identify: () => driver.identify(), note }) };
-}
-
-/** Our certificate for this EMS: the configured one, else our own. */
-async function clientOf(
-  { name, clientCertificate }: Fctems,
-  config: Config,
-  state: string | undefined,
-  journal: Journal,
-  unix: number,
-): Promise<{ readonly certificate: string; readonly key: string }> {
-  if (clientCertificate !== undefined) {
-    const { chain, key } = clientCertificate;
-    return {
-      certificate: chain.map(({ der }) => pemOf(der)).join(''),
-      key: key.key.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    };
-  }
-  const own = await ownCertificate(state, config.posture.serialNumber, unix);
-  if (own.fresh) {
-    const kept = state === undefined ? '; without --state it is another one at every start' : '';
-    journal.note('info', `our client certificate for EMS was made${kept}: an administrator must authorise it`, {
-      name,
-      serial: own.serial,
+      onLate: (device) => this.#o.onChanged(device.by === 'uid' ? [device.uid] : []),
     });
   }
-  return own;
-}
 
-const pemOf = (der: Uint8Array): string =>
-  `-----BEGIN CERTIFICATE-----\n${Buffer.from(der)
-    .toString('base64')
-    .replace(/.{1,64}/g, '$&\n')}-----END CERTIFICATE-----\n`;
-
-function after(ms: number, run: () => void): () => void {
-  const timer = setTimeout(run, ms);
-  return () => clearTimeout(timer);
+  async stop(): Promise<void> {
+    await Promise.all(this.connectors.map((connector) => connector.stop()));
+  }
 }

@@ -1,5 +1,6 @@
 /**
- * How the daemon ends. SIGTERM, SIGINT: peers get their Deletes, exit 0; once more: at once. SIGHUP: said, not served.
+ * How the daemon ends. SIGTERM, SIGINT: peers get their Deletes, exit 0; once more: at once. SIGHUP: the
+ * configuration is read again.
  * An exception that nobody caught: told with its stack, exit 70, since nobody knows what state we are in.
  */
 import type { EventEmitter } from 'node:events';
@@ -18,12 +19,14 @@ export type ProcessLike = Pick<EventEmitter, 'on' | 'off'> & { exit(code: number
  * Waits for the end.
  *
  * @param stop ends the daemon in good order and always settles
+ * @param reload reads the configuration again
  * @returns the exit code: 0 after the first signal. A second signal and a fault end the process themselves.
  */
 export function untilSignal(
   process: ProcessLike,
   journal: Journal,
   stop: () => Promise<void>,
+  reload: () => void,
   now: () => number = () => performance.now(),
 ): Promise<number> {
   return new Promise((resolve) => {
@@ -51,7 +54,7 @@ export function untilSignal(
     const listeners: Readonly<Record<string, (error: unknown) => void>> = {
       SIGTERM: end('SIGTERM'),
       SIGINT: end('SIGINT'),
-      SIGHUP: () => journal.note('warn', 'SIGHUP: reloading the configuration is not served; restart the daemon to change it'),
+      SIGHUP: reload,
       uncaughtException: (error: unknown) => process.exit(fault('uncaughtException', error)),
       unhandledRejection: (error: unknown) => process.exit(fault('unhandledRejection', error)),
     };

@@ -155,9 +155,13 @@ export class Connector {
     return this.#pinned;
   }
 
-  /** Reads what an earlier life kept and the configured keys, then begins. Never rejects. */
-  async start(): Promise<void> {
-    const kept = await this.#world.store.load();
+  /**
+   * Reads what an earlier life kept and the configured keys, then begins. Never rejects.
+   *
+   * @param handed what an earlier connector to the same server knew when it stopped, in the place of what is on disk
+   */
+  async start(handed?: Kept): Promise<void> {
+    const kept = handed ?? (await this.#world.store.load());
     this.#pinned = kept.pinned;
     await this.#keys.configure(this.#o.tokenKeys);
     if (kept.identity === undefined || mismatch(this.#o, kept.identity) === undefined) await this.#remember(kept);
@@ -466,14 +470,19 @@ export class Connector {
     this.#world.onState(this.status());
   }
 
-  async #save(): Promise<void> {
-    await this.#world.store.save({
+  /** What it knows, for a next life. */
+  kept(): Kept {
+    return {
       identity: this.#identity,
       asOf: this.#asOf,
       devices: this.#table.all(),
       tokenKeys: this.#keys.texts,
       pinned: this.#pinned,
-    });
+    };
+  }
+
+  async #save(): Promise<void> {
+    await this.#world.store.save(this.kept());
   }
 
   async #sleep(ms: number): Promise<'woken' | 'slept'> {

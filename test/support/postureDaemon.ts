@@ -31,6 +31,8 @@ export type Stage = {
   /** Dials as the device UID, and waits for the end of IKE_AUTH. */
   dial(wish?: Partial<LabOptions> & { readonly uid?: string; readonly ip?: string; readonly announced?: boolean }): Promise<Dial>;
   until(done: () => boolean, ms?: number): Promise<void>;
+  /** Reads the configuration again, which is of these wishes now. */
+  reload(wish: Wish): ReturnType<Daemon['reload']>;
 };
 
 /** Plays with all of it, and ends all of it. */
@@ -40,9 +42,14 @@ export function staged(wish: Wish, play: (stage: Stage) => Promise<void>): () =>
     ems.addEndpoint(UID, { addresses: [IP], tags: ['a'] });
     if (wish.fault === 'away') await ems.close();
     else if (wish.fault !== undefined) await ems.fault(wish.fault);
-    const { config, findings } = loadConfig(configOf(ems, wish));
-    const errors = findings.filter(({ level }) => level === 'error').map(({ line, message }) => `${line}: ${message}`);
-    if (errors.length > 0) throw new Error(errors.join('\n'));
+    const load = (wanted: Wish) => {
+      const { config, findings } = loadConfig(configOf(ems, wanted));
+      const errors = findings.filter(({ level }) => level === 'error').map(({ line, message }) => `${line}: ${message}`);
+      if (errors.length > 0) throw new Error(errors.join('\n'));
+      return config;
+    };
+    const config = load(wish);
+    let next = wish;
     const [lines, events]: [string[], Event[]] = [[], []];
     const journal: Journal = {
       event: (event) => void events.push(event),
@@ -52,6 +59,7 @@ export function staged(wish: Wish, play: (stage: Stage) => Promise<void>): () =>
     };
     const daemon = await startDaemon({
       ...{ config, listen: ['127.0.0.1'], ikePort: 0, nattPort: 0, capture: undefined, captureKeys: undefined, journal },
+      reread: () => Promise.resolve({ kind: 'loaded', config: load(next), text: '' }),
     });
     daemon.debug.subscribe((line) => lines.push(line));
     const dials: Dial[] = [];
@@ -68,6 +76,10 @@ export function staged(wish: Wish, play: (stage: Stage) => Promise<void>): () =>
       if (!slow) await until(() => daemon.connectors.every((c) => c.status().why !== 'it has not been asked yet'));
       await play({
         ...{ ems, daemon, lines, events, until },
+        async reload(wanted) {
+          next = wanted;
+          return await daemon.reload();
+        },
         told: <K extends Event['kind']>(kind: K) =>
           events.filter((event): event is Extract<Event, { readonly kind: K }> => event.kind === kind),
         async dial({ uid = UID, ip = IP, announced = false, ...more } = {}) {

@@ -43,6 +43,7 @@ describe('words', () => {
 
   it('are listed for help without a daemon', () => {
     expect(commandList('execute')).toEqual([
+      '  execute reload',
       '  execute fctems verify NAME',
       '  execute fctems unverify NAME',
       '  execute fctems is-verified NAME',
@@ -66,6 +67,13 @@ describe('execute fctems', () => {
     const { code, text } = await typed(['execute', 'fctems', 'verify', 'lan']);
     expect([code, text]).toEqual([2, "There is no EMS 'lan'; did you mean 'lab'?\nConfigured are: lab, spare.\n"]);
     expect((await typed(['execute', 'fctems', 'verify', 'lab'], { names: [] })).text).toContain('No EMS is configured.');
+  });
+});
+
+describe('execute reload', () => {
+  it('says what came of it, and whether it was taken', async () => {
+    expect(await typed(['execute', 'reload'])).toEqual({ code: 0, text: 'gw.conf: no findings\nin force\n' });
+    expect((await typed(['execute', 'reload'], { names: [] })).code).toBe(1);
   });
 });
 

@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { EXIT_FAULT, untilSignal } from '../../../src/daemon/signals.ts';
 import { openJournal } from '../../../src/log/journal.ts';
 
-function bench(stop: () => Promise<void>) {
+function bench(stop: () => Promise<void>, reload: () => void = () => undefined) {
   const lines: { msg: string; level: string; stack?: string }[] = [];
   const exits: number[] = [];
   const process = Object.assign(new EventEmitter(), { exit: (code: number) => void exits.push(code) });
   const journal = openJournal({ stream: { write: (text: string) => void lines.push(JSON.parse(text)) } });
   const time = { now: 0 };
-  return { lines, exits, process, time, code: untilSignal(process, journal, stop, () => time.now) };
+  return { lines, exits, process, time, code: untilSignal(process, journal, stop, reload, () => time.now) };
 }
 
 describe('the end', () => {
@@ -41,11 +41,15 @@ describe('the end', () => {
     expect(exits).toEqual([]);
   });
 
-  it('SIGHUP says that reloading is not served, and nothing ends', () => {
-    const { process, exits, lines } = bench(() => Promise.reject(new Error('must not be called')));
+  it('SIGHUP reads the configuration again, and nothing ends', () => {
+    let read = 0;
+    const again = () => {
+      read += 1;
+    };
+    const { process, exits } = bench(() => Promise.reject(new Error('must not be called')), again);
     process.emit('SIGHUP');
-    expect(exits).toEqual([]);
-    expect(lines).toMatchObject([{ level: 'warn', msg: expect.stringContaining('restart the daemon') }]);
+    process.emit('SIGHUP');
+    expect([exits, read]).toEqual([[], 2]);
   });
 
   it.each(['uncaughtException', 'unhandledRejection'])('%s is told with its stack and ends with 70', (event) => {
