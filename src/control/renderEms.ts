@@ -165,6 +165,9 @@ export function deviceCache(index: number, ems: EmsView, r: EndpointRecord): str
     `Route IP:${show(route?.ip ?? '')}, vdom:${show(route?.vdom ?? '')}`,
     'Tags:',
     ...cached.map(({ type, name }, i) => `idx:${i}, ttdl:${TTDL[type]}   name:${show(name)}`),
+    ...r.tags
+      .filter((tag) => !cached.includes(tag))
+      .map(({ type, name }) => `Postern: ${type} tag, which no rule can name: ${show(name)}`),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -68,15 +68,23 @@ function securityAssociation(sa: GatewayShown): readonly string[] {
     '  SK_ai:',
     '  SK_ar:',
     '  PPK: no',
-    ...(messageIds === undefined ? [] : [`  message-id sent/recv: ${messageIds.sent}/${messageIds.received}`]),
+    `  message-id sent/recv: ${messageIds.sent}/${messageIds.received}`,
     '  QKD: no',
     ...(lifetime === undefined ? [] : [`  lifetime/rekey: ${lifetime.whole}/${lifetime.rekey}`]),
     ...(peerId === undefined ? [] : [`  peer-id: ${show(peerId)}`]),
     ...(group === undefined ? [] : [`  Postern: Diffie-Hellman group ${group}`]),
+    ...(sa.posture === undefined ? [] : [`  Postern: ${postureText(sa.posture)}`]),
     ...sa.children.map(
       (c) => `  Postern: ${show(c.phase2)} SPIs=${hex(c.spiIn)}/${hex(c.spiOut)} ${c.suite} ${c.state}, expires in ${c.expires}s`,
     ),
   ];
+}
+
+function postureText({ standing, by, tag, seconds, restraint }: NonNullable<GatewayShown['posture']>): string {
+  if (restraint !== 'none') return `posture lost, left with '${restraint}'; it is judged again at every change`;
+  if (standing === 'probation') return `posture: waits for the announced token, without traffic, for ${seconds}s`;
+  const source = by === 'ems' ? 'EMS' : 'a token';
+  return `posture: cleared by ${source}, tag ${show(tag ?? '')}, for ${seconds}s unless it is renewed`;
 }
 
 /** The words for a negotiation are ours but for 'connecting'. */

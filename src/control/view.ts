@@ -12,12 +12,7 @@ export type EmsView = Pick<
   readonly outOfSync: boolean;
 };
 
-/** What FortiOS also shows of an IKE SA; a line whose value is not here is left out. */
-type GatewayExtras = {
-  /** The next message ID of our own requests, and the next one awaited. */
-  readonly messageIds?: { readonly sent: number; readonly received: number };
-};
-export type GatewayShown = GatewayView & GatewayExtras;
+export type GatewayShown = GatewayView;
 
 export interface ControlView {
   /** Seconds since 1970. */

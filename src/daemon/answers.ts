@@ -1,6 +1,7 @@
 /**
  * Who answers the engine's questions: certificate paths by the crypto library, posture by the EMS connectors. Every question gets
- * an answer, and the number of those in the works has a bound.
+ * an answer, and the number of those in the works has a bound: of posture one an SA, and of those `sa-max`; of paths, which
+ * nobody has authenticated yet, the one below.
  */
 import { validatePath } from '../../crypto/index.ts';
 import type { Answer, Question } from '../ike/index.ts';

@@ -50,21 +50,39 @@ export class Resolver<Key> {
   async resolve({ rule, device, named, token, announcedBy }: PostureQuestion): Promise<Evidence> {
     const home = named === undefined ? undefined : this.#home(named);
     const own = home !== undefined && 'ems' in home ? home.ems : undefined;
-    const report = token === undefined ? untold(announcedBy) : await this.#verified(token, own);
     const numbers = new Set(rule.tags.map((tag) => tag.ems));
     if (own !== undefined) numbers.add(own);
     const sources = this.#o.sources.filter((s) => numbers.has(s.number));
+    const deadline = this.#deadline();
+    // At once: neither waits for the other, and there is one time for both.
+    const [report, reports] = await Promise.all([
+      token === undefined ? untold(announcedBy) : this.#verified(token, own, deadline),
+      this.#reports(sources, device, deadline),
+    ]);
+    deadline.cancel();
+    return { device, home, reports, token: report };
+  }
+
+  async #reports(sources: readonly Source<Key>[], device: DeviceClaim, deadline: Deadline): Promise<readonly EmsReport[]> {
     const who = queryOf(device);
-    if (who === undefined) return { device, home, reports: [], token: report };
+    if (who === undefined) return [];
     const reports = sources.map((s) => s.look(who));
-    if (!reports.some((r) => r.kind === 'silent')) return { device, home, reports, token: report };
-    const answers = await this.#answers(sources, who, device);
+    const answers = reports.some((r) => r.kind === 'silent') ? await this.#answers(sources, who, device, deadline) : reports;
     // Where there is a word by now it is the last one: nothing may change between what is read and what is judged.
-    const last = sources.map((source, i) => {
+    return sources.map((source, i) => {
       const now = source.look(who);
       return now.kind === 'silent' ? (answers[i] ?? now) : now;
     });
-    return { device, home, reports: last, token: report };
+  }
+
+  #deadline(): Deadline {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    let over = false;
+    const cancel = this.#o.after(this.#o.lookupWait, () => {
+      over = true;
+      resolve(undefined);
+    });
+    return { isOver: () => over, passed: promise, cancel };
   }
 
   /** The EMS that EMSSN and EMSID name. Without a tenant the default site is meant. */
@@ -84,46 +102,46 @@ export class Resolver<Key> {
     return { unknown: `EMSSN ${serial}${tenant === '' ? '' : `, EMSID ${tenant}`}` };
   }
 
-  async #verified(token: Uint8Array, own: number | undefined): Promise<TokenReport> {
-    const { sources, verifier, unix } = this.#o;
+  async #verified(token: Uint8Array, own: number | undefined, deadline: Deadline): Promise<TokenReport> {
+    const { sources, verifier, unix, lookupWait } = this.#o;
     // The device's own EMS signs its token; only the token of one that names none may be any EMS'.
     const rings = sources.filter((s) => own === undefined || s.number === own);
-    return await verifier.verify(
+    const verified = verifier.verify(
       token,
       rings.map((s) => ({ ems: s.number, keys: s.tokenKeys() })),
       unix(),
     );
+    const report = await Promise.race([verified, deadline.passed]);
+    return report ?? { kind: 'bad', why: `its verification took more than ${lookupWait} ms` };
   }
 
   /** Asks those that are silent; who takes too long is silent for being slow. */
-  async #answers(sources: readonly Source<Key>[], who: DeviceQuery, device: DeviceClaim): Promise<readonly EmsReport[]> {
-    const { lookupWait, after, onLate } = this.#o;
-    let over = false;
-    let cancel: () => void = () => undefined;
-    const deadline = new Promise<undefined>((resolve) => {
-      cancel = after(lookupWait, () => {
-        over = true;
-        resolve(undefined);
-      });
-    });
-    const reports = await Promise.all(
+  async #answers(
+    sources: readonly Source<Key>[],
+    who: DeviceQuery,
+    device: DeviceClaim,
+    deadline: Deadline,
+  ): Promise<readonly EmsReport[]> {
+    const { lookupWait, onLate } = this.#o;
+    return await Promise.all(
       sources.map(async (source) => {
         const before = source.look(who);
         if (before.kind !== 'silent') return before;
         const asked = source.ask(who).then((report) => {
-          if (over && report.kind !== 'silent') onLate(device);
+          if (deadline.isOver() && report.kind !== 'silent') onLate(device);
           return report;
         });
-        const answer = await Promise.race([asked, deadline]);
+        const answer = await Promise.race([asked, deadline.passed]);
         if (answer !== undefined) return answer;
         const { ems, name, last } = before;
         return { ems, name, kind: 'silent', why: `slow: no answer within ${lookupWait} ms`, last } as const;
       }),
     );
-    cancel();
-    return reports;
   }
 }
+
+/** The one moment by which everything about a question must be known. */
+type Deadline = { readonly isOver: () => boolean; readonly passed: Promise<undefined>; readonly cancel: () => void };
 
 const untold = (announcedBy: number | undefined): TokenReport =>
   announcedBy === undefined ? { kind: 'none' } : { kind: 'announced', by: announcedBy };

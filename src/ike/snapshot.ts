@@ -1,4 +1,5 @@
 /** SAs as plain frozen values for whoever shows them: no methods, no secrets. */
+import { formatPostureTag } from '../posture/index.ts';
 import { addressText } from '../wire/index.ts';
 import { type ChildSa, type Endpoint, type Established, type IkeSa, type Instant, nameOf } from './sa.ts';
 import type { Slot } from './slot.ts';
@@ -41,9 +42,24 @@ export type GatewayView = {
   readonly assigned4: string | undefined;
   readonly assigned6: string | undefined;
   readonly children: readonly ChildView[];
+  /** The next message ID of our own requests, and the next one awaited. */
+  readonly messageIds: { readonly sent: number; readonly received: number };
+  /** What it stands on before the gate; undefined where no tag is wanted, and before that. */
+  readonly posture?: PostureView;
 };
 
-export function viewOf({ sa, path }: Slot, now: Instant): GatewayView {
+export type PostureView = {
+  readonly standing: 'clear' | 'probation';
+  readonly by: string;
+  /** `EMS3_ZTNA_name` */
+  readonly tag: string | undefined;
+  /** Seconds until it is over, unless it is renewed. */
+  readonly seconds: number;
+  /** It has lost its standing, and what it was left with. */
+  readonly restraint: 'none' | 'log' | 'quarantine';
+};
+
+export function viewOf({ sa, path, window, own }: Slot, now: Instant): GatewayView {
   const { basis } = sa;
   const open = sa.at === 'established' ? sa : undefined;
   return Object.freeze({
@@ -59,7 +75,8 @@ export function viewOf({ sa, path }: Slot, now: Instant): GatewayView {
     natMe: basis.natMe,
     natPeer: basis.natPeer,
     age: Math.round((now - basis.born) / 1000),
-    ...(open === undefined ? {} : standingOf(open, now)),
+    ...(open === undefined ? {} : { ...standingOf(open, now), ...postureOf(open, now) }),
+    messageIds: { sent: own?.next ?? 0, received: window.next },
     peerId: open?.proof.idText,
     user: open?.proof.user,
     group: open?.proof.group,
@@ -76,6 +93,14 @@ export function viewOf({ sa, path }: Slot, now: Instant): GatewayView {
       expires: Math.round((c.hard - now) / 1000),
     })),
   });
+}
+
+function postureOf({ profile, standing, restraint, ends }: Established, now: Instant): { readonly posture?: PostureView } {
+  if (profile.match.kind !== 'ztna') return {};
+  const seconds = Number.isFinite(ends) ? Math.max(0, Math.round((ends - now) / 1000)) : 0;
+  const by = standing.kind === 'clear' ? standing.source : 'token-announced';
+  const tag = standing.kind === 'clear' && standing.tag !== undefined ? formatPostureTag(standing.tag) : undefined;
+  return { posture: { standing: standing.kind, by, tag, seconds, restraint } };
 }
 
 const standingOf = ({ profile, since, soft, basis }: Established, now: Instant) => ({

@@ -94,6 +94,7 @@ export const established: GatewayShown = {
   natMe: true,
   natPeer: true,
   age: 34,
+  messageIds: { sent: 1, received: 4 },
   peerId: '172.16.7.3',
   user: 'alice',
   group: 'local-group',
@@ -120,6 +121,7 @@ export const whole: GatewayShown = {
   established: { age: 34, took: 20 },
   lifetime: { whole: 86_400, rekey: 86_066 },
   messageIds: { sent: 0, received: 6 },
+  posture: { standing: 'clear', by: 'ems', tag: 'EMS1_ZTNA_Telemetry Connected', seconds: 170, restraint: 'none' },
 };
 
 export const gateways: readonly GatewayShown[] = [
