@@ -24,7 +24,7 @@ export type Posture = {
   resolve(question: PostureQuestion): Promise<Evidence>;
   /** Listens to what happens to SAs: EMS is told of tunnels. */
   event(event: Event): void;
-  /** Goes over to another configuration: what has not changed runs on. Throws EnvironmentRefused, and then nothing has changed. */
+  /** Goes over to another configuration: what is the same runs on. Throws EnvironmentRefused, and then nothing has changed. */
   become(config: Config): Promise<void>;
   stop(): Promise<void>;
 };

@@ -13,7 +13,7 @@ export type Reloaded = { readonly ok: boolean; readonly text: string };
 export type ReloadWorld = {
   /** Undefined where there is no file. */
   readonly reread: (() => Promise<Reread>) | undefined;
-  /** Puts the configuration in force; gives a sentence of what came of it. Throws EnvironmentRefused, and then nothing has changed. */
+  /** Puts it in force; gives a sentence of what came of it. Throws EnvironmentRefused, and then nothing has changed. */
   readonly take: (config: Config) => Promise<string>;
   readonly journal: Journal;
 };

@@ -83,7 +83,7 @@ export class Leases {
     return this;
   }
 
-  /** The lease of the same address for the same identity among these; undefined: the profile's pool has it no longer, or not free. */
+  /** The lease of the same address for the same identity among these; undefined: the pool has it no longer, or not free. */
   adopt(profile: string, family: 4 | 6, lease: Lease): Lease | undefined {
     const pool = this.#pools.get(keyOf(profile, family));
     if (!(lease instanceof Held) || pool === undefined) return undefined;

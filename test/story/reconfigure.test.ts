@@ -1,4 +1,4 @@
-/** Another configuration while SAs stand: what stays, what is judged again, what has to go. Scripted EMS, real engine, virtual time. */
+/** Another configuration while SAs stand: what stays, what is judged again, what has to go. All in virtual time. */
 import { describe, expect, it } from 'vitest';
 import { fortiClientConnect } from '../../src/lab/index.ts';
 import { type ConfigText, configOf, type ProfileText, secrets, table } from '../support/configs.ts';
