@@ -11,7 +11,7 @@ export const run: Verb = {
   summary: 'run the gateway in the foreground',
   text: [
     'Runs the gateway until SIGTERM or SIGINT; peers then get a Delete and two seconds to acknowledge it. `postern: ready`',
-    'on stdout says that it listens. SIGHUP reads the configuration again, and takes it whole or not at all. The ike debug stream',
+    'on stdout says that it listens. SIGHUP reads the configuration again: whole or not at all. The ike debug stream',
     'goes to stdout, the journal (one JSON object a line) to stderr.',
     'A flag beats the file.',
   ],
