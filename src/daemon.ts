@@ -124,9 +124,12 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       for (const why of unreachable(next.profiles, udp?.listening ?? [])) journal.note('warn', why);
       const { ikePort, nattPort } = config.system;
       const moved = next.system.ikePort !== ikePort || next.system.nattPort !== nattPort;
+      const ended = engine.deleting - before;
       return [
         `in force: ${next.profiles.length} phase1-interfaces, ${posture.connectors.length} EMS; `,
-        `${engine.deleting - before} tunnels have no place in it any more and end, the others are judged by it`,
+        ended === 0
+          ? 'tunnels that stand are judged by it'
+          : `tunnels that it has no place for end (${ended}), the others are judged by it`,
         ...(moved ? ['; other ports wait for a restart'] : []),
       ].join('');
     },
