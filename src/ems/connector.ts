@@ -7,14 +7,8 @@
  * It is up as long as calls are answered. A WebSocket that ends makes it poll until there is one again.
  */
 import type { EmsReport, UnixTime } from '../posture/index.ts';
-import {
-  EmsCallFailed,
-  type EmsDriver,
-  type EmsIdentity,
-  type EndpointRecord,
-  type TunnelEvent,
-  type WatchEvent,
-} from './driver.ts';
+import type { ConnectorOptions, ConnectorStatus, ConnectorWorld } from './connectorTypes.ts';
+import { EmsCallFailed, type EmsIdentity, type EndpointRecord, type TunnelEvent, type WatchEvent } from './driver.ts';
 import { Endpoints, reportOf } from './endpoints.ts';
 import { failureOf, type ServerCertificate } from './http.ts';
 import { mismatch, sameEms } from './identity.ts';
@@ -22,64 +16,10 @@ import { Keyring } from './keyring.ts';
 import type { DeviceQuery } from './resolver.ts';
 import { Saver } from './saver.ts';
 import { type EmsState, stateOf } from './states.ts';
-import type { Kept, Note, Store } from './store.ts';
+import type { Kept } from './store.ts';
 import type { TokenKey } from './token.ts';
 import { Tunnels } from './tunnels.ts';
 import { PAUSE_FIRST, PAUSE_MOST, spread, Watch } from './watch.ts';
-
-export type ConnectorStatus = {
-  readonly number: number;
-  readonly key: string;
-  readonly name: string;
-  readonly server: string;
-  readonly state: EmsState;
-  /** Why it is not connected; '' when it is. */
-  readonly why: string;
-  /** When the state began, and when the table was last in step; seconds since 1970, 0: never. */
-  readonly since: UnixTime;
-  readonly asOf: UnixTime;
-  readonly identity: EmsIdentity | undefined;
-  readonly devices: number;
-  readonly tokenKeys: number;
-  readonly websocket: boolean;
-  readonly trustedBy: 'pin' | 'authority';
-  readonly counters: Readonly<Record<string, number>>;
-};
-
-export type ConnectorOptions = {
-  readonly number: number;
-  readonly key: string;
-  readonly name: string;
-  readonly server: string;
-  /** What is configured and must be what EMS tells; '' where it is not. */
-  readonly serialNumber: string;
-  readonly tenantId: string;
-  readonly pullTags: boolean;
-  /** Seconds. */
-  readonly outOfSync: number;
-  readonly callTimeout: number;
-  readonly websocket: boolean;
-  /** PEM or JWK texts of the configuration. */
-  readonly tokenKeys: readonly string[];
-};
-
-/** The world of a connector; a test has its own. */
-export type ConnectorWorld = {
-  readonly driver: EmsDriver;
-  inspect(): Promise<ServerCertificate>;
-  closeConnections(): void;
-  readonly store: Store;
-  readonly note: Note;
-  unix(): UnixTime;
-  /** ms of a clock that nobody sets. */
-  instant(): number;
-  after(ms: number, run: () => void): () => void;
-  /** 0 … 1, for pauses that are not all alike. */
-  chance(): number;
-  /** Devices that the gate would now see otherwise. */
-  onChange(uids: readonly string[]): void;
-  onState(status: ConnectorStatus): void;
-};
 
 /** ms between two attempts that questions provoke: thousands of clients must not become thousands of calls. */
 const PROVOKED = 1000;
@@ -221,8 +161,7 @@ export class Connector {
    * `call-timeout` at most.
    */
   async ask(who: DeviceQuery): Promise<EmsReport> {
-    const fresh = this.#seen && this.#asOf + this.#o.outOfSync > this.#world.unix();
-    if (!fresh && !this.#stopped) {
+    if (!this.#fresh && !this.#stopped) {
       this.#asking ??= this.#bounded(this.#provoked()).finally(() => {
         this.#asking = undefined;
       });
@@ -271,6 +210,16 @@ export class Connector {
     this.retry();
   }
 
+  /** While its last word stands it is tried often enough to renew that, however it comes and goes. */
+  get #pauseMost(): number {
+    const quarter = (this.#o.outOfSync * 1000) / 4;
+    return this.#fresh ? Math.min(PAUSE_MOST, Math.max(PAUSE_FIRST, quarter)) : PAUSE_MOST;
+  }
+
+  get #fresh(): boolean {
+    return this.#seen && this.#asOf + this.#o.outOfSync > this.#world.unix();
+  }
+
   /** Something was ever said: an empty table of an EMS that never answered says nothing. */
   get #seen(): boolean {
     return this.#asOf > 0;
@@ -293,7 +242,7 @@ export class Connector {
       }
       if (this.#stopped) return;
       const pause = this.#again ? 0 : spread(this.#pause, this.#world.chance());
-      if (!this.#again) this.#pause = Math.min(2 * this.#pause, PAUSE_MOST);
+      if (!this.#again) this.#pause = Math.min(2 * this.#pause, this.#pauseMost);
       this.#again = false;
       await this.#sleep(pause);
     }

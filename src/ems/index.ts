@@ -1,5 +1,6 @@
 /** The door of ems: connectors to EMS, tokens, and the resolver that gathers what the gate is told. */
-export { Connector, type ConnectorOptions, type ConnectorStatus, type ConnectorWorld } from './connector.ts';
+export { Connector } from './connector.ts';
+export type { ConnectorOptions, ConnectorStatus, ConnectorWorld } from './connectorTypes.ts';
 export { EmsCallFailed, type EndpointRecord } from './driver.ts';
 export { FortiosDriver } from './fortios.ts';
 export { EmsHttp, type ServerCertificate } from './http.ts';

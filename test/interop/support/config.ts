@@ -19,6 +19,8 @@ export type GatewayConfig = {
   readonly phase2?: Words;
   /** Ours: `config postern settings`. */
   readonly settings?: Words;
+  /** Ours: `config postern posture`. */
+  readonly posture?: Words;
   /** `endpoint-control fctems`: EMS by number. */
   readonly ems?: Readonly<Record<string, Words>>;
 };
@@ -33,6 +35,7 @@ export function gatewayConfig(o: GatewayConfig): string {
     table('system dns', undefined, { primary: '10.50.0.53', secondary: '10.50.0.54' }),
     table('system interface', 'wan', { ip: '10.97.0.1 255.255.255.0' }),
     ...(o.settings ? [table('postern settings', undefined, o.settings)] : []),
+    ...(o.posture ? [table('postern posture', undefined, o.posture)] : []),
     ...Object.entries(o.authorities ?? {}).map(([name, ca]) => table('vpn certificate ca', name, { ca: quoted(ca.certificate) })),
     ...Object.entries(o.certificates ?? {}).map(([name, own]) =>
       table('vpn certificate local', name, { 'private-key': quoted(own.key), certificate: quoted(own.certificate) }),

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { connectControl } from '../../../src/control/index.ts';
 import { type Daemon, type Ended, start, until } from './processes.ts';
 
 export type GatewayOptions = {
@@ -31,6 +32,10 @@ export type Gateway = {
   tells(event: string, with_?: Readonly<Record<string, unknown>>, seconds?: number): Promise<JournalLine>;
   /** SIGTERM; nothing else is done to it before it has ended. */
   stop(): Promise<Ended>;
+  /** Another configuration in the place of its file, read by SIGHUP. */
+  reconfigure(config: string): Promise<void>;
+  /** `execute`, `diagnose`, `get` through its control socket; `yes` to every question. Gives what it said, whatever its exit code. */
+  control(...words: readonly string[]): Promise<string>;
   readonly capture: string;
   readonly keys: string;
   /** Removes its folder. */
@@ -69,6 +74,19 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
         seconds,
       ),
     stop: () => daemon.stop(),
+    async reconfigure(config) {
+      const taken = () => daemon.stderr.map(journalLine).filter(({ msg }) => msg === 'configuration read again').length;
+      const before = taken();
+      await writeFile(at('gateway.conf'), config, { mode: 0o600 });
+      daemon.signal('SIGHUP');
+      await until('the configuration is read again', () => taken() > before || undefined);
+    },
+    async control(...words) {
+      const heard: string[] = [];
+      const client = await connectControl(join(at('state'), 'control.sock'));
+      await client.run({ words, terminal: true }, { out: (text) => void heard.push(text), ask: () => Promise.resolve(true) });
+      return heard.join('');
+    },
     capture: at('ike.pcap'),
     keys: at('keys'),
     remove: () => rm(folder, { recursive: true, force: true }),

@@ -45,7 +45,7 @@ export type Daemon = {
   readonly ended: Promise<Ended>;
   /** How it ended, while that is already known. */
   readonly outcome: Ended | undefined;
-  signal(name: 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void;
+  signal(name: 'SIGTERM' | 'SIGHUP' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void;
   /** SIGTERM, and SIGKILL when that was not heard in time; then `signal` is SIGKILL. */
   stop(seconds?: number): Promise<Ended>;
 };
