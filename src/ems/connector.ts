@@ -210,10 +210,12 @@ export class Connector {
     this.retry();
   }
 
-  /** While its last word stands it is tried often enough to renew that, however it comes and goes. */
+  /** While its last word stands it is tried often enough to renew that, and the more often the less is left of it. */
   get #pauseMost(): number {
-    const quarter = (this.#o.outOfSync * 1000) / 4;
-    return this.#fresh ? Math.min(PAUSE_MOST, Math.max(PAUSE_FIRST, quarter)) : PAUSE_MOST;
+    if (!this.#fresh) return PAUSE_MOST;
+    const { outOfSync } = this.#o;
+    const left = this.#asOf + outOfSync - this.#world.unix();
+    return Math.min(PAUSE_MOST, Math.max(PAUSE_FIRST, Math.min(outOfSync / 4, left / 3) * 1000));
   }
 
   get #fresh(): boolean {
@@ -241,8 +243,8 @@ export class Connector {
         this.#failed(failureOf(error));
       }
       if (this.#stopped) return;
-      const pause = this.#again ? 0 : spread(this.#pause, this.#world.chance());
-      if (!this.#again) this.#pause = Math.min(2 * this.#pause, this.#pauseMost);
+      const pause = this.#again ? 0 : spread(Math.min(this.#pause, this.#pauseMost), this.#world.chance());
+      if (!this.#again) this.#pause = Math.min(2 * this.#pause, PAUSE_MOST);
       this.#again = false;
       await this.#sleep(pause);
     }

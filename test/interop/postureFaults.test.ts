@@ -88,7 +88,7 @@ interop('the posture gate and an EMS with a fault', () => {
     await play.gateway.reconfigure(config('flapping'));
     const charon = await play.charon(client);
     await comesIn(charon);
-    await ems.do('fault', 'flapping', '400:400');
+    await ems.do('fault', 'flapping', '4000:500');
     const end = performance.now() + 12_000;
     await until('it has come and gone for longer than its word lives', async () => {
       expect(await charon.sas()).toHaveLength(1);
