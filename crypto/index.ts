@@ -5,11 +5,7 @@ import { randomFillSync } from 'node:crypto';
 import { nodeCipher } from './aead.ts';
 import type { Cipher, CryptoBackend, Group, Prf } from './backend.ts';
 import { nodeGroup } from './dh.ts';
-import { knownAnswers } from './knownAnswers.ts';
-import { libcryptoBackend } from './libBackend.ts';
-import { loadLibcrypto } from './libcrypto.ts';
 import { nodePrf, nodeSha1, nodeSha256 } from './prf.ts';
-import { hasAnswer, type KnownAnswer, selfTest } from './selftest.ts';
 
 export { booleanValue, context, contextPrimitive, type Der, DerReader, oidText, smallInteger, Tag, timeValue } from './asn1.ts';
 export type { Cipher, CryptoBackend, Group, KeyPair, Opener, Prf, Sealer } from './backend.ts';
@@ -18,7 +14,7 @@ export { type KeyKind, loadPrivateKey, type PrivateKey } from './keys.ts';
 export { knownAnswers } from './knownAnswers.ts';
 export * from './legacy.ts';
 export { constantTimeEqual, Secret } from './secret.ts';
-export { hasAnswer, type KnownAnswer, selfTest } from './selftest.ts';
+export { type KnownAnswer, selfTest } from './selftest.ts';
 export { chooseSignature, makeSignature, type SignatureChoice, type SignatureWish, verifySignature } from './sign.ts';
 export { espKeyOctets } from './suite.ts';
 export {
@@ -34,64 +30,33 @@ export { belongsTo, type Certificate, certificateMatches, chainFor, readCertific
 export { nameLine, nameText, readName } from './x509Name.ts';
 export { type PathVerdict, servesAsClient, validatePath } from './x509Path.ts';
 
-/** The backend that is always there: node:crypto, each algorithm tried once at its first use and remembered. */
-export const nodeBackend: CryptoBackend = remembering({
+/** The backend that does the work: node:crypto, each algorithm tried once at its first use and remembered. */
+export const nodeBackend: CryptoBackend = {
   name: 'node:crypto',
-  cipher: nodeCipher,
-  prf: nodePrf,
-  group: nodeGroup,
+  cipher: (encr, keyLength, integ) =>
+    remembered(ciphers, key(encr, keyLength, integ), () => works(nodeCipher(encr, keyLength, integ), tryCipher)),
+  prf: (id) => remembered(prfs, id, () => works(nodePrf(id), tryPrf)),
+  group: (id) => remembered(groups, id, () => works(nodeGroup(id), tryGroup)),
   sha1: nodeSha1,
-});
-
-let serving = nodeBackend;
-
-/**
- * From here on the fastest backend that gives the known answers does the work: libcrypto where it can be called, else
- * node:crypto. Gives its name, and why it is not libcrypto. What was made before stays with what it was made by.
- */
-export function chooseBackend(answers: readonly KnownAnswer[] = knownAnswers): { readonly name: string; readonly why?: string } {
-  const direct = directBackend();
-  const why =
-    'why' in direct
-      ? direct.why
-      : selfTest(
-          direct,
-          answers.filter((answer) => hasAnswer(direct, answer)),
-        ).join('; ');
-  serving = 'why' in direct || why !== '' ? nodeBackend : direct;
-  return why === '' ? { name: serving.name } : { name: serving.name, why };
-}
-
-/** libcrypto without the objects of node:crypto, or why not. */
-export function directBackend(): CryptoBackend | { readonly why: string } {
-  const loaded = loadLibcrypto();
-  if ('why' in loaded) return loaded;
-  try {
-    return remembering(libcryptoBackend(loaded.libcrypto));
-  } catch (error) {
-    return { why: error instanceof Error ? error.message : String(error) };
-  }
-}
+};
 
 /** The cipher of these transforms for SK payloads and ESP; undefined when there is none, or the two do not go together. */
 export function cipher(encr: number, keyLength: number, integ: number): Cipher | undefined {
-  return serving.cipher(encr, keyLength, integ);
+  return nodeBackend.cipher(encr, keyLength, integ);
 }
 
 /** The PRF of this transform id; undefined when there is none. */
 export function prf(id: number): Prf | undefined {
-  return serving.prf(id);
+  return nodeBackend.prf(id);
 }
 
 /** The Diffie-Hellman group of this transform id; undefined when there is none. */
 export function group(id: number): Group | undefined {
-  return serving.group(id);
+  return nodeBackend.group(id);
 }
 
 /** SHA-1 over the parts in order: NAT detection (§2.23), CERTREQ (§3.7). */
-export function sha1(...parts: readonly Uint8Array[]): Uint8Array {
-  return serving.sha1(...parts);
-}
+export const sha1 = nodeSha1;
 
 /** SHA-256: fingerprints. */
 export const sha256 = nodeSha256;
@@ -112,20 +77,9 @@ export function randomOctets(n: number): Uint8Array {
 const page = new Uint8Array(2048);
 let drawn = page.length;
 
-/** The same backend, each algorithm tried once at its first use: what does not work is not there. */
-function remembering(raw: CryptoBackend): CryptoBackend {
-  const ciphers = new Map<number, Cipher | undefined>();
-  const prfs = new Map<number, Prf | undefined>();
-  const groups = new Map<number, Group | undefined>();
-  return {
-    name: raw.name,
-    cipher: (encr, keyLength, integ) =>
-      remembered(ciphers, key(encr, keyLength, integ), () => works(() => raw.cipher(encr, keyLength, integ), tryCipher)),
-    prf: (id) => remembered(prfs, id, () => works(() => raw.prf(id), tryPrf)),
-    group: (id) => remembered(groups, id, () => works(() => raw.group(id), tryGroup)),
-    sha1: raw.sha1,
-  };
-}
+const ciphers = new Map<number, Cipher | undefined>();
+const prfs = new Map<number, Prf | undefined>();
+const groups = new Map<number, Group | undefined>();
 
 /** Three transform ids of 16 bits in one number. */
 function key(encr: number, keyLength: number, integ: number): number {
@@ -144,10 +98,9 @@ function remembered<K, V>(
   return value;
 }
 
-function works<V>(make: () => V | undefined, attempt: (value: V) => void): { spec: boolean; value: V | undefined } {
+function works<V>(value: V | undefined, attempt: (value: V) => void): { spec: boolean; value: V | undefined } {
+  if (value === undefined) return { spec: false, value };
   try {
-    const value = make();
-    if (value === undefined) return { spec: false, value };
     attempt(value);
     return { spec: true, value };
   } catch {

@@ -70,7 +70,7 @@ const packages: Readonly<Record<string, RegExp>> = {
   koffi: /^(src\/net\/native\.ts|crypto\/libcrypto\.ts)$/,
 };
 /** Parts with a short list of Node's own modules. The inside has none; who is not here may use all. */
-const nodeModules: Readonly<Record<string, readonly string[]>> = { crypto: ['node:crypto', 'node:module'] };
+const nodeModules: Readonly<Record<string, readonly string[]>> = { crypto: ['node:crypto'] };
 
 /** This project speaks of itself alone: nobody's disk, nobody's paperwork. */
 const foreign = [

@@ -2,13 +2,12 @@
  * The process that is measured: the daemon on its sockets, or the engine alone, with nothing else in it. It takes orders over
  * IPC (protocol.ts); started with --expose-gc.
  */
-import { chooseBackend, randomOctets } from '../../crypto/index.ts';
+import { randomOctets } from '../../crypto/index.ts';
 import { type Config, loadConfig } from '../../src/config/index.ts';
 import { answers } from '../../src/daemon/answers.ts';
 import { startDaemon } from '../../src/daemon.ts';
 import { type Clocks, Engine } from '../../src/ike/index.ts';
 import type { Journal } from '../../src/log/index.ts';
-import { NODE_CRYPTO } from './gatewayProcess.ts';
 import { type Primitives, primitives, type Work } from './primitives.ts';
 import type { Answer, Answers, Order, Packet, PrimitiveCosts } from './protocol.ts';
 
@@ -22,7 +21,6 @@ type Gateway = {
   stop(): Promise<void>;
 };
 
-if (!process.argv.includes(NODE_CRYPTO)) chooseBackend();
 let gateway: Gateway | undefined;
 let counted = 0;
 

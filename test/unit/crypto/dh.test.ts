@@ -5,19 +5,18 @@ import { modpPrime } from '../../../crypto/modpPrime.ts';
 import { nobleBackend } from '../../../crypto/noble.ts';
 import { fromBigInt, toBigInt } from '../../../crypto/octets.ts';
 import { groupSpecs } from '../../../crypto/suite.ts';
-import { serving } from '../../support/backends.ts';
 
-const all = serving.flatMap((backend) =>
-  groupSpecs.map(({ id, name, kind }) => ({
-    ...{ id, name, kind, by: backend.name },
-    node: existing(backend.group(id)),
-    noble: existing(nobleBackend.group(id)),
-  })),
-);
+const all = groupSpecs.map(({ id, name, kind }) => ({
+  id,
+  name,
+  kind,
+  node: existing(nodeBackend.group(id)),
+  noble: existing(nobleBackend.group(id)),
+}));
 const modp = all.filter(({ kind }) => kind === 'modp');
 const curves = all.filter(({ kind }) => kind === 'ec');
 
-describe.each(all)('Group $id, $name, by $by', ({ node, noble }) => {
+describe.each(all)('Group $id, $name', ({ node, noble }) => {
   const pair = node.fromPrivate(counting(node.privateOctets, 3));
 
   it('both ends come to the same secret, given or generated', () => {

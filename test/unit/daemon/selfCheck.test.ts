@@ -11,17 +11,17 @@ const bench = () => {
 const answers = knownAnswers.filter((a) => a.kind === 'derive' || (a.kind === 'cipher' && a.encr === 20));
 
 describe('the self-check at start', () => {
-  it('says by what the cryptography is done when all is well, and nothing else', () => {
+  it('says nothing when all is well', () => {
     const { journal, lines } = bench();
     selfCheck(journal, nodeBackend, answers);
-    expect(lines).toMatchObject([{ level: 'info', msg: expect.stringMatching(/^cryptography by /) }]);
+    expect(lines).toEqual([]);
     expect(answers.length).toBeGreaterThan(3);
   });
 
   it('an algorithm that is missing is said, and the gateway starts', () => {
     const { journal, lines } = bench();
     selfCheck(journal, { ...nodeBackend, cipher: () => undefined }, answers);
-    expect(lines[0]).toMatchObject({ level: 'warn', missing: expect.stringMatching(/GCM/i) });
+    expect(lines).toMatchObject([{ level: 'warn', missing: expect.stringMatching(/GCM/i) }]);
   });
 
   it('an algorithm that lies is a reason not to start', () => {
