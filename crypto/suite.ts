@@ -114,7 +114,7 @@ export function describeCipher(spec: CipherSpec) {
 }
 
 /** Both backends refuse keys of a wrong length in the same words. */
-export function checkKeys(spec: CipherSpec, encrKey: Uint8Array, integKey: Uint8Array): void {
+export function checkKeys(spec: Omit<CipherSpec, 'mode'>, encrKey: Uint8Array, integKey: Uint8Array): void {
   if (encrKey.length !== spec.keyOctets + spec.saltOctets || integKey.length !== spec.integKeyOctets)
     throw new RangeError(`${spec.name} takes keys of ${spec.keyOctets + spec.saltOctets} and ${spec.integKeyOctets} octets`);
 }
@@ -136,7 +136,7 @@ export function canOpen(spec: CipherSpec, message: Uint8Array, body: number): bo
 }
 
 /** Refuses a private value of another length than the group's; both backends say it so. */
-export function checkPrivate({ name, privateOctets }: GroupSpec, octets: Uint8Array): void {
+export function checkPrivate({ name, privateOctets }: Pick<GroupSpec, 'name' | 'privateOctets'>, octets: Uint8Array): void {
   if (octets.length !== privateOctets) throw new RangeError(`a private value of ${name} has ${privateOctets} octets`);
 }
 

@@ -18,7 +18,7 @@ import { trafficOff } from './log/phrases/index.ts';
 import { type Datagram, type Listener, openGeography, openUdp, systemSockets, type UdpPort } from './net/index.ts';
 
 export type { Reread } from './daemon/reload.ts';
-export { selfCheck } from './daemon/selfCheck.ts';
+export { chooseCrypto, selfCheck } from './daemon/selfCheck.ts';
 export { EXIT_FAULT, type ProcessLike, untilSignal } from './daemon/signals.ts';
 
 export type DaemonOptions = {

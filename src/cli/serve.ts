@@ -1,6 +1,6 @@
 /** The running daemon as `run` and `lab` show it: what it says on stdout, and how it ends. */
 import type { Config } from '../config/index.ts';
-import { type Daemon, type Reread, selfCheck, startDaemon, untilSignal } from '../daemon.ts';
+import { chooseCrypto, type Daemon, type Reread, selfCheck, startDaemon, untilSignal } from '../daemon.ts';
 import { type DebugFilter, type Journal, lineWriter } from '../log/index.ts';
 import { codeOf, type Listener } from '../net/index.ts';
 import { say, type Terminal } from './exit.ts';
@@ -29,6 +29,7 @@ export type ServeOptions = {
  */
 export async function serve(o: ServeOptions, journal: Journal, { stdout, process }: Terminal): Promise<number> {
   selfCheck(journal);
+  await chooseCrypto(journal);
   const state = o.state === undefined ? undefined : await takeState(o.state);
   let daemon: Daemon;
   try {

@@ -1,5 +1,5 @@
 /** Before anything is served: the running Node's cryptography gives the known answers, or we do not start. */
-import { type KnownAnswer, knownAnswers, nodeBackend, selfTest } from '../../crypto/index.ts';
+import { type Choice, chooseBackend, type KnownAnswer, knownAnswers, nodeBackend, selfTest } from '../../crypto/index.ts';
 import type { Journal } from '../log/index.ts';
 import { EnvironmentRefused } from '../net/index.ts';
 
@@ -26,6 +26,12 @@ export function selfCheck(
     `The cryptography of this Node gives wrong answers: ${wrong.join('; ')}.`,
     'Run Postern on another build of Node; `npm ci` in a checkout brings one.',
   );
+}
+
+/** Lets libcrypto do the work where it can be called and passes the same test, and says in the journal who does it. */
+export async function chooseCrypto(journal: Journal, choose: () => Promise<Choice> = chooseBackend): Promise<void> {
+  const { name, why } = await choose();
+  journal.note('info', `cryptography by ${name}`, why === undefined ? {} : { why });
 }
 
 function has(backend: Backend, answer: KnownAnswer): boolean {

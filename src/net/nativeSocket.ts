@@ -1,6 +1,6 @@
 /**
- * UDP sockets by the C library: one system call takes all datagrams that have come, one sends all that are due. Memory for both is
- * there once; what is handed up is a copy of its exact size.
+ * UDP sockets by the C library: one system call takes all datagrams that have come, one sends all that are due. Memory for both
+ * is there once; what is handed up is a copy of its exact size.
  */
 import { Messages } from './messages.ts';
 import { errnoName, loadNative, type Native, type Polling } from './native.ts';

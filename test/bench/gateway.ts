@@ -2,12 +2,13 @@
  * The process that is measured: the daemon on its sockets, or the engine alone, with nothing else in it. It takes orders over
  * IPC (protocol.ts); started with --expose-gc.
  */
-import { randomOctets } from '../../crypto/index.ts';
+import { chooseBackend, randomOctets } from '../../crypto/index.ts';
 import { type Config, loadConfig } from '../../src/config/index.ts';
 import { answers } from '../../src/daemon/answers.ts';
 import { startDaemon } from '../../src/daemon.ts';
 import { type Clocks, Engine } from '../../src/ike/index.ts';
 import type { Journal } from '../../src/log/index.ts';
+import { NODE_CRYPTO } from './gatewayProcess.ts';
 import { type Primitives, primitives, type Work } from './primitives.ts';
 import type { Answer, Answers, Order, Packet, PrimitiveCosts } from './protocol.ts';
 
@@ -24,14 +25,20 @@ type Gateway = {
 let gateway: Gateway | undefined;
 let counted = 0;
 
+const choose = async () => {
+  if (!process.argv.includes(NODE_CRYPTO)) await chooseBackend();
+};
+
 async function obey(order: Order): Promise<Answers[Order['do']]> {
   switch (order.do) {
     case 'daemon': {
+      await choose();
       const { ports, ...made } = await daemon(order.config, order.address);
       gateway = made;
       return ports;
     }
     case 'engine':
+      await choose();
       gateway = engine(order.config, order.nattPort);
       return null;
     case 'batch':

@@ -3,11 +3,15 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Answer, Answers, Order } from './protocol.ts';
 
+/** The gateway calls OpenSSL through node:crypto, as where koffi is not there. */
+export const NODE_CRYPTO = '--node-crypto';
+
 export class GatewayProcess {
   readonly #process: ChildProcess;
 
   constructor() {
-    this.#process = fork(fileURLToPath(new URL('./gateway.ts', import.meta.url)), {
+    const options = process.argv.includes(NODE_CRYPTO) ? [NODE_CRYPTO] : [];
+    this.#process = fork(fileURLToPath(new URL('./gateway.ts', import.meta.url)), options, {
       execArgv: ['--expose-gc'],
       serialization: 'advanced',
     });

@@ -10,7 +10,7 @@
  * is 1 when something did not work, never for a slow figure.
  *
  * Options: --quick (only cases with a limit, short rounds of a gateway that is hardly warm, fewer SAs), --only TEXT (cases with
- * that in their name), --no-memory.
+ * that in their name), --no-memory, --node-crypto (the gateway's cryptography by node:crypto, as where koffi is not there).
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -23,6 +23,7 @@ const { values: asked } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     'no-memory': { type: 'boolean', default: false },
+    'node-crypto': { type: 'boolean', default: false },
   },
 });
 const effort: Record<'udp' | 'engine', Effort> = asked.quick

@@ -1,8 +1,9 @@
-/** Known answers of ciphers, PRFs and groups: each holds for node:crypto and for @noble, two programs with no line in common. */
+/** Known answers of ciphers, PRFs and groups: each holds for both ways to OpenSSL and for @noble, which has no line of it. */
 import { expect } from 'vitest';
 import { nodeBackend } from '../../crypto/index.ts';
 import { nobleBackend } from '../../crypto/noble.ts';
 import { type KnownAnswer, selfTest } from '../../crypto/selftest.ts';
+import { libcryptoBackend } from '../support/libcrypto.ts';
 
 export const file = [
   'rfc2202-hmac-sha1.json',
@@ -21,5 +22,6 @@ export const file = [
 export function run({ answers }: { readonly answers: readonly KnownAnswer[] }): void {
   expect(answers.length).toBeGreaterThan(0);
   expect(selfTest(nodeBackend, answers)).toEqual([]);
+  expect(selfTest(libcryptoBackend, answers)).toEqual([]);
   expect(selfTest(nobleBackend, answers)).toEqual([]);
 }

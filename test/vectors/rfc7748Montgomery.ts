@@ -4,6 +4,7 @@ import { nodeBackend } from '../../crypto/index.ts';
 import { nobleBackend } from '../../crypto/noble.ts';
 import type { KnownAnswer } from '../../crypto/selftest.ts';
 import { hex, unhex } from '../../src/wire/index.ts';
+import { libcryptoBackend } from '../support/libcrypto.ts';
 import { run as runAnswers } from './answers.ts';
 
 export const file = 'rfc7748-montgomery.json';
@@ -14,8 +15,10 @@ export function run(data: { readonly answers: readonly KnownAnswer[]; readonly i
   runAnswers(data);
   for (const { group, start, once, thousand } of data.iterations) {
     expect(iterate(nodeBackend, group, start, 1)).toBe(once);
+    expect(iterate(libcryptoBackend, group, start, 1)).toBe(once);
     expect(iterate(nobleBackend, group, start, 1)).toBe(once);
     expect(iterate(nodeBackend, group, start, 1000)).toBe(thousand);
+    expect(iterate(libcryptoBackend, group, start, 1000)).toBe(thousand);
   }
 }
 

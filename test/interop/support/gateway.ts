@@ -34,7 +34,7 @@ export type Gateway = {
   stop(): Promise<Ended>;
   /** Another configuration in the place of its file, read by SIGHUP. */
   reconfigure(config: string): Promise<void>;
-  /** `execute`, `diagnose`, `get` through its control socket; `yes` to every question. Gives what it said, whatever its exit code. */
+  /** `execute`, `diagnose`, `get` through its control socket, with a yes to every question. Gives what it said. */
   control(...words: readonly string[]): Promise<string>;
   readonly capture: string;
   readonly keys: string;

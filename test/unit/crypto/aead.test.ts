@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { type Cipher, nodeBackend } from '../../../crypto/index.ts';
 import { nobleBackend } from '../../../crypto/noble.ts';
 import { cipherSpecs } from '../../../crypto/suite.ts';
+import { libcryptoBackend } from '../../support/libcrypto.ts';
 
 const header = 12;
 
-const ciphers = [nodeBackend, nobleBackend].flatMap((backend) =>
+const ciphers = [nodeBackend, libcryptoBackend, nobleBackend].flatMap((backend) =>
   cipherSpecs.map(({ name, encr, keyLength, integ }) => ({
     title: `${name} (${keyLength}) by ${backend.name}`,
     cipher: existing(backend.cipher(encr, keyLength, integ)),

@@ -1,22 +1,29 @@
 import { describe, expect, it } from 'vitest';
 import { jwkForm, type KeyForm, nodeMontgomery, rawForm } from '../../../crypto/dh.ts';
-import { type Group, nodeBackend } from '../../../crypto/index.ts';
+import { type CryptoBackend, type Group, nodeBackend } from '../../../crypto/index.ts';
 import { modpPrime } from '../../../crypto/modpPrime.ts';
+import { nativeGroups } from '../../../crypto/nativeDh.ts';
 import { nobleBackend } from '../../../crypto/noble.ts';
 import { fromBigInt, toBigInt } from '../../../crypto/octets.ts';
-import { groupSpecs } from '../../../crypto/suite.ts';
+import { type GroupSpec, groupSpecs } from '../../../crypto/suite.ts';
+import { libcryptoBackend } from '../../support/libcrypto.ts';
 
-const all = groupSpecs.map(({ id, name, kind }) => ({
+const of = ({ id, name, kind }: GroupSpec, node: CryptoBackend) => ({
   id,
   name,
   kind,
-  node: existing(nodeBackend.group(id)),
+  by: node.name,
+  node: existing(node.group(id)),
   noble: existing(nobleBackend.group(id)),
-}));
+});
+const all = [
+  ...groupSpecs.map((spec) => of(spec, nodeBackend)),
+  ...groupSpecs.filter(({ id }) => nativeGroups.includes(id)).map((spec) => of(spec, libcryptoBackend)),
+];
 const modp = all.filter(({ kind }) => kind === 'modp');
 const curves = all.filter(({ kind }) => kind === 'ec');
 
-describe.each(all)('Group $id, $name', ({ node, noble }) => {
+describe.each(all)('Group $id, $name, by $by', ({ node, noble }) => {
   const pair = node.fromPrivate(counting(node.privateOctets, 3));
 
   it('both ends come to the same secret, given or generated', () => {

@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { nodeBackend, sha1 } from '../../../crypto/index.ts';
 import { nobleBackend } from '../../../crypto/noble.ts';
 import { prfSpecs } from '../../../crypto/suite.ts';
+import { libcryptoBackend } from '../../support/libcrypto.ts';
 
 const hex = (octets: Uint8Array | undefined) => Buffer.from(octets ?? []).toString('hex');
 const text = (words: string) => new TextEncoder().encode(words);
 
-const prfs = [nodeBackend, nobleBackend].flatMap((backend) =>
+const prfs = [nodeBackend, libcryptoBackend, nobleBackend].flatMap((backend) =>
   prfSpecs.map(({ id, name }) => {
     const prf = backend.prf(id);
     if (!prf) throw new Error(`no ${name}`);
