@@ -88,6 +88,8 @@ export async function openLibcrypto(load = () => import('koffi')): Promise<Libcr
       ]),
     ) as unknown as Functions; // the table that made the functions is the table that made their types
     const addresses = new WeakMap<ArrayBufferLike, number>();
+    const held: ArrayBufferLike[] = [];
+    let turn = 0;
     const addressOf = (octets: Uint8Array): number => {
       const { buffer, byteOffset } = octets; // asking for `buffer` takes small arrays out of the heap, where they could move
       let base = addresses.get(buffer);
@@ -96,6 +98,9 @@ export async function openLibcrypto(load = () => import('koffi')): Promise<Libcr
         if (!Number.isSafeInteger(base)) throw new RangeError('an address that no number can hold');
         addresses.set(buffer, base);
       }
+      // A compiler may find the array dead once its address is known: the two that a call can need are held until the next.
+      turn = 1 - turn;
+      held[turn] = buffer;
       return base + byteOffset;
     };
     const octets = new Uint8Array(new ArrayBuffer(SCRATCH + DATA));

@@ -54,7 +54,7 @@ function montgomery(lib: Libcrypto, { publicOctets: size }: Group): Pick<Group, 
       call.EVP_PKEY_derive_set_peer(context, theirs) === 1 &&
       call.EVP_PKEY_derive(context, secret, address + slot.length) === 1;
     if (!good) call.ERR_clear_error();
-    call.EVP_PKEY_CTX_free(context); // nothing happens to null
+    call.EVP_PKEY_CTX_free(context);
     call.EVP_PKEY_free(theirs);
     return good ? octets.slice(privateAt + size, privateAt + 2 * size) : undefined;
   };
@@ -70,11 +70,14 @@ function montgomery(lib: Libcrypto, { publicOctets: size }: Group): Pick<Group, 
       publicValue,
       agree(peer) {
         if (peer.length !== size) return undefined;
-        const both = keyOf(publicValue, secret);
-        const agreed = derive(both, peer);
-        call.EVP_PKEY_free(both);
-        wipe();
-        return agreed;
+        let both = 0;
+        try {
+          both = keyOf(publicValue, secret);
+          return derive(both, peer);
+        } finally {
+          call.EVP_PKEY_free(both); // nothing happens to null
+          wipe();
+        }
       },
     };
   };

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BAD, ESP_HEADER, type EspBackend, type EspTransform, espSizes } from '../../../crypto/esp.ts';
+import type { EspBackend } from '../../../crypto/esp.ts';
 import { nodeEsp } from '../../../crypto/espNode.ts';
+import { BAD, ESP_HEADER, type EspTransform, espSizes } from '../../../crypto/index.ts';
 import { nobleBackend } from '../../../crypto/noble.ts';
 import { cipherSpecs } from '../../../crypto/suite.ts';
 import { libcryptoEsp } from '../../support/libcrypto.ts';

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { chooseBackend, espTest, serving } from '../../../crypto/choice.ts';
 import type { EspBackend } from '../../../crypto/esp.ts';
 import { nodeEsp } from '../../../crypto/espNode.ts';
+import { espOpener, espSealer } from '../../../crypto/index.ts';
 import { knownAnswers } from '../../../crypto/knownAnswers.ts';
 import { openLibcrypto } from '../../../crypto/libcrypto.ts';
 import { nobleBackend } from '../../../crypto/noble.ts';
@@ -16,6 +17,21 @@ describe('Which backend serves', () => {
   it('libcrypto, when it passes', async () => {
     expect(await chooseBackend(openLibcrypto, answers)).toEqual({ name: 'libcrypto', why: undefined });
     expect(serving.esp.name).toBe('libcrypto');
+  });
+
+  it('an SA goes on with the one that it began with, and each opens what the other sealed', async () => {
+    const transform = { encr: 20, keyLength: 128, integ: 0, esn: true };
+    const keys = [Uint8Array.from({ length: 20 }, (_, i) => i), new Uint8Array()] as const;
+    await chooseBackend(openLibcrypto, answers);
+    const sealer = espSealer(transform, ...keys);
+    await chooseBackend(async () => 'not wanted');
+    const opener = espOpener(transform, ...keys);
+    const packet = new Uint8Array(16 + 8 + 16);
+    expect(sealer?.seal(Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8]), 0, 8, packet, 0, 1)).toBe(40);
+    expect(opener?.open(packet, 0, 40, 1, packet, 16)).toBe(8);
+    expect(packet.subarray(16, 24)).toEqual(Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8]));
+    sealer?.dispose();
+    opener?.dispose();
   });
 
   it('node:crypto, when koffi is not there, and the reason is told in a line', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { knownAnswers, nodeBackend } from '../../../crypto/index.ts';
-import { selfCheck } from '../../../src/daemon/selfCheck.ts';
+import { chooseCrypto, selfCheck } from '../../../src/daemon/selfCheck.ts';
 import { openJournal } from '../../../src/log/index.ts';
 
 const bench = () => {
@@ -34,5 +34,15 @@ describe('the self-check at start', () => {
       },
     };
     expect(() => selfCheck(journal, liar, answers)).toThrow(/wrong answers: .*wrong extracted key/);
+  });
+
+  it('says in one line who does the work, and why not libcrypto', async () => {
+    const { journal, lines } = bench();
+    await chooseCrypto(journal, async () => ({ name: 'libcrypto', why: undefined }));
+    await chooseCrypto(journal, async () => ({ name: 'node:crypto', why: 'Cannot find package koffi' }));
+    expect(lines).toMatchObject([
+      { level: 'info', msg: 'cryptography by libcrypto' },
+      { level: 'info', msg: 'cryptography by node:crypto', why: 'Cannot find package koffi' },
+    ]);
   });
 });
