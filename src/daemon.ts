@@ -15,7 +15,7 @@ import type { Connector } from './ems/index.ts';
 import { type Clocks, Engine, type GatewayView } from './ike/index.ts';
 import { DebugStream, type Journal } from './log/index.ts';
 import { trafficOff } from './log/phrases/index.ts';
-import { type Datagram, type Listener, openGeography, openUdp, systemSockets, type UdpPort } from './net/index.ts';
+import { type Datagram, type Listener, openGeography, openUdp, type UdpPort } from './net/index.ts';
 
 export type { Reread } from './daemon/reload.ts';
 export { chooseCrypto, selfCheck } from './daemon/selfCheck.ts';
@@ -140,11 +140,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     running.datagram(d);
   };
   try {
-    const sockets = systemSockets();
-    if (sockets.why !== undefined) journal.note('info', `UDP by node:dgram, which costs more for each datagram: ${sockets.why}`);
     udp = await openUdp({
       ...o,
-      open: sockets.open,
       onDatagram: arrived,
       onChange: ({ kind, address, why }) =>
         journal.note(kind === 'refused' ? 'error' : 'info', `local address ${kind}`, { address, why }),

@@ -4,7 +4,6 @@ export { type Capture, openCapture } from './capture.ts';
 export { type Geography, openGeography } from './geography.ts';
 export { type IkeKeys, type KeyTable, openKeyTable } from './keyTable.ts';
 export { type MemoryUdp, memoryUdp } from './memory.ts';
-export { systemSockets } from './nativeSocket.ts';
 export { codeOf, EnvironmentRefused } from './refusal.ts';
 export {
   type Datagram,

@@ -3,12 +3,12 @@
  * which of our addresses a datagram came to. A datagram's failure is counted, never fatal. `memory.ts` has the double
  * without a kernel.
  */
+import { createSocket, type Socket } from 'node:dgram';
 import { addressList, type ListenPlan, type LocalAddress, listenPlan, localAddresses } from './addresses.ts';
 import { bindRefused, codeOf } from './refusal.ts';
-import { dgramSocket, type Endpoint, type OpenSocket, type UdpSocket } from './socket.ts';
 
-export type { Endpoint } from './socket.ts';
-
+/** A UDP address in text (IPv6 as RFC 5952 writes it) and its port. */
+export type Endpoint = { readonly address: string; readonly port: number };
 /** One datagram that arrived; `natt` says that it came to the NAT-T port, where IKE has a marker in front. */
 export type Datagram = { readonly octets: Uint8Array; readonly from: Endpoint; readonly to: Endpoint; readonly natt: boolean };
 export type Listener = Endpoint & { readonly natt: boolean; readonly interface: string };
@@ -40,8 +40,6 @@ export type UdpOptions = {
   readonly ikePort: number;
   readonly nattPort: number;
   readonly onDatagram: (datagram: Datagram) => void;
-  /** Who makes the sockets; node:dgram unless said. */
-  readonly open?: OpenSocket;
   /** Told when a wildcard's addresses change while we run, and when one of them cannot be bound. */
   readonly onChange?: (change: ListenChange) => void;
   /** The machine's addresses; a test's own list. */
@@ -51,6 +49,10 @@ export type UdpOptions = {
 };
 export type ListenChange = { readonly kind: 'bound' | 'gone' | 'refused'; readonly address: string; readonly why?: string };
 
+/** What the kernel may hold for us while we think; Linux cuts it at net.core.rmem_max. */
+const RECEIVE_BUFFER = 4 * 1024 * 1024;
+/** Datagrams of one socket that wait for the kernel before we drop: UDP is allowed to lose. */
+const SEND_QUEUE = 1024;
 /** How often a wildcard looks for new addresses, ms. */
 const RESCAN = 5000;
 
@@ -62,7 +64,7 @@ const RESCAN = 5000;
 export async function openUdp(o: UdpOptions): Promise<UdpPort> {
   const local = o.local ?? localAddresses;
   const plan = listenPlan(o.listen, local());
-  const ports = new Ports(o.onDatagram, o.open ?? dgramSocket);
+  const ports = new Ports(o.onDatagram);
   try {
     for (const address of plan.addresses) await bindBoth(ports, address, o);
   } catch (error) {
@@ -121,22 +123,20 @@ async function follow(ports: Ports, now: readonly LocalAddress[], plan: ListenPl
   for (const address of ports.refused) if (!now.some((l) => l.address === address)) ports.refused.delete(address);
 }
 
-type Bound = { readonly socket: UdpSocket; readonly listener: Listener };
+type Bound = { readonly socket: Socket; readonly listener: Listener };
 
 class Ports implements UdpPort {
   readonly refused = new Set<string>();
   readonly #bound = new Map<string, Bound>();
   readonly #onDatagram: (datagram: Datagram) => void;
-  readonly #open: OpenSocket;
   readonly #closers: (() => void)[] = [];
   readonly #failed: Record<string, number> = {};
   readonly #count = { received: 0, sent: 0, unanswerable: 0, noSocket: 0, queueFull: 0 };
   #listening: readonly Listener[] = [];
   #closed = false;
 
-  constructor(onDatagram: (datagram: Datagram) => void, open: OpenSocket) {
+  constructor(onDatagram: (datagram: Datagram) => void) {
     this.#onDatagram = onDatagram;
-    this.#open = open;
   }
 
   get listening(): readonly Listener[] {
@@ -148,16 +148,30 @@ class Ports implements UdpPort {
   }
 
   async bind(local: LocalAddress, port: number, natt: boolean): Promise<void> {
-    let to: Listener | undefined;
-    const socket = await this.#open(local, port, {
-      message: (octets, address, from) => {
-        if (to !== undefined) this.#arrived(octets, address, from, to);
-      },
-      sent: this.#sent,
-      failed: this.#fail,
+    const family = local.family;
+    const socket = createSocket({
+      type: family === 6 ? 'udp6' : 'udp4',
+      ipv6Only: family === 6,
+      // An address is its own answer: dgram's send then does not wait for dns, nor for a tick.
+      lookup: (host, _options, done) => done(null, host, family),
     });
-    if (this.#closed) return socket.close();
-    to = { address: local.address, port: socket.port, natt, interface: local.name };
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', (error) => {
+        socket.close();
+        reject(error);
+      });
+      socket.bind({ address: local.address, port, exclusive: true }, resolve);
+    });
+    socket.removeAllListeners('error');
+    if (this.#closed) return void socket.close();
+    const to: Listener = { address: local.address, port: socket.address().port, natt, interface: local.name };
+    socket.on('error', this.#fail);
+    socket.on('message', (message, rinfo) => this.#arrived(message, rinfo, to));
+    try {
+      socket.setRecvBufferSize(RECEIVE_BUFFER);
+    } catch (error) {
+      this.#fail(error); // the default size serves as well, under less load
+    }
     this.#bound.set(endpointKey(to), { socket, listener: to });
     this.#listening = [...this.#bound.values()].map((b) => b.listener);
   }
@@ -166,7 +180,7 @@ class Ports implements UdpPort {
     for (const [name, { socket, listener }] of this.#bound) {
       if (listener.address !== address) continue;
       this.#bound.delete(name);
-      void socket.close();
+      socket.close();
     }
     this.#listening = [...this.#bound.values()].map((b) => b.listener);
   }
@@ -177,7 +191,15 @@ class Ports implements UdpPort {
       this.#count.noSocket += 1;
       return;
     }
-    if (!bound.socket.send(to, octets)) this.#count.queueFull += 1;
+    if (bound.socket.getSendQueueCount() >= SEND_QUEUE) {
+      this.#count.queueFull += 1;
+      return;
+    }
+    try {
+      bound.socket.send(octets, to.port, to.address, this.#sent);
+    } catch (error) {
+      this.#fail(error); // port 0, a socket that just closed: dgram throws these at once
+    }
   }
 
   async close(): Promise<void> {
@@ -186,7 +208,7 @@ class Ports implements UdpPort {
     const all = [...this.#bound.values()];
     this.#bound.clear();
     this.#listening = [];
-    await Promise.all(all.map(({ socket }) => socket.close()));
+    await Promise.all(all.map(({ socket }) => new Promise<void>((resolve) => socket.close(() => resolve()))));
   }
 
   onClose(closer: () => void): void {
@@ -197,18 +219,24 @@ class Ports implements UdpPort {
     return { ...this.#count, failed: { ...this.#failed } };
   }
 
-  #arrived(octets: Uint8Array, address: string, port: number, to: Listener): void {
-    if (port === 0 || address.includes('%')) {
+  #arrived(message: Uint8Array, rinfo: { address: string; port: number }, to: Listener): void {
+    if (rinfo.port === 0 || rinfo.address.includes('%')) {
       this.#count.unanswerable += 1;
       return;
     }
     this.#count.received += 1;
-    this.#onDatagram({ octets, from: { address, port }, to, natt: to.natt });
+    this.#onDatagram({
+      octets: new Uint8Array(message.buffer, message.byteOffset, message.byteLength),
+      from: { address: rinfo.address, port: rinfo.port },
+      to,
+      natt: to.natt,
+    });
   }
 
   // One function for all datagrams: no closure per send.
-  readonly #sent = (datagrams: number): void => {
-    this.#count.sent += datagrams;
+  readonly #sent = (error: Error | null): void => {
+    if (error === null) this.#count.sent += 1;
+    else this.#fail(error);
   };
 
   readonly #fail = (error: unknown): void => {
