@@ -27,7 +27,7 @@ export type Costs = {
 };
 
 /** Clients that speak at a time: the gateway finds the next datagram waiting, and is not woken for a handful of them. */
-const TOGETHER = 256;
+const TOGETHER = 64;
 
 /** The daemon with its sockets: what a handshake costs. */
 export async function overSockets(c: Case, effort: Effort): Promise<Costs> {
