@@ -15,7 +15,7 @@ import type { Connector } from './ems/index.ts';
 import { type Clocks, Engine, type GatewayView } from './ike/index.ts';
 import { DebugStream, type Journal } from './log/index.ts';
 import { trafficOff } from './log/phrases/index.ts';
-import { type Datagram, type Listener, openGeography, openUdp, type UdpPort } from './net/index.ts';
+import { type Datagram, kernelSockets, type Listener, openGeography, openUdp, systemCalls, type UdpPort } from './net/index.ts';
 
 export type { Reread } from './daemon/reload.ts';
 export { chooseCrypto, selfCheck } from './daemon/selfCheck.ts';
@@ -140,8 +140,12 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     running.datagram(d);
   };
   try {
+    const calls = await systemCalls();
+    // node:dgram does the same, at a higher price.
+    if (typeof calls === 'string') journal.note('info', `native path off: ${calls}`);
     udp = await openUdp({
       ...o,
+      ...(typeof calls === 'string' ? {} : { openSocket: kernelSockets(calls) }),
       onDatagram: arrived,
       onChange: ({ kind, address, why }) =>
         journal.note(kind === 'refused' ? 'error' : 'info', `local address ${kind}`, { address, why }),

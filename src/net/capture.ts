@@ -1,7 +1,8 @@
 /** The capture: every datagram in and out, as a pcap file that Wireshark reads. Only on an explicit flag. */
 import { openPrivateFile, type PrivateFile } from './file.ts';
-import { addressOctets, pcapHeader, pcapRecord } from './pcap.ts';
-import type { Endpoint } from './udp.ts';
+import { pcapHeader, pcapRecord } from './pcap.ts';
+import { addressOctets } from './sockaddr.ts';
+import type { Endpoint } from './sockets.ts';
 
 export type Capture = {
   /** One datagram; `at` is unix time in ms. Octets are copied. */

@@ -2,12 +2,14 @@
 export { type LocalAddress, localAddresses } from './addresses.ts';
 export { type Capture, openCapture } from './capture.ts';
 export { type Geography, openGeography } from './geography.ts';
+export { kernelSockets } from './kernelSockets.ts';
 export { type IkeKeys, type KeyTable, openKeyTable } from './keyTable.ts';
 export { type MemoryUdp, memoryUdp } from './memory.ts';
+export { systemCalls } from './native.ts';
 export { codeOf, EnvironmentRefused } from './refusal.ts';
+export type { Endpoint } from './sockets.ts';
 export {
   type Datagram,
-  type Endpoint,
   type ListenChange,
   type Listener,
   openUdp,

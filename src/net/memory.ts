@@ -1,5 +1,6 @@
 /** A UdpPort without a kernel: for tests and for runs in virtual time. */
-import { type Datagram, type Endpoint, endpointKey, type Listener, type UdpPort } from './udp.ts';
+import type { Endpoint } from './sockets.ts';
+import { type Datagram, endpointKey, type Listener, type UdpPort } from './udp.ts';
 
 /** The in-memory double: `arrive` plays a peer, `sent` holds what we answered. */
 export type MemoryUdp = UdpPort & {

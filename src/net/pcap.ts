@@ -81,19 +81,3 @@ function addUp(octets: Uint8Array, sum: number): number {
   for (let i = 0; i < octets.length; i += 2) total += ((octets[i] ?? 0) << 8) | (octets[i + 1] ?? 0);
   return total;
 }
-
-/** An address in text as octets: 4 of '10.0.0.1', 16 of '2001:db8::1'; undefined when it is neither. */
-export function addressOctets(text: string): Uint8Array | undefined {
-  if (!text.includes(':')) {
-    const parts = text.split('.').map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : 256));
-    return parts.length === 4 && parts.every((part) => part < 256) ? Uint8Array.from(parts) : undefined;
-  }
-  const url = URL.parse(`udp6://[${text}]/`);
-  if (url === null) return undefined;
-  // The canonical text has hexadecimal groups only, and at most one '::'.
-  const [head = '', tail = ''] = url.hostname.slice(1, -1).split('::');
-  const groups = (half: string) => (half === '' ? [] : half.split(':').map((group) => Number.parseInt(group, 16)));
-  const [front, back] = [groups(head), groups(tail)];
-  const all = [...front, ...new Array<number>(8 - front.length - back.length).fill(0), ...back];
-  return Uint8Array.from(all.flatMap((group) => [group >> 8, group & 255]));
-}

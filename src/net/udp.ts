@@ -3,12 +3,10 @@
  * which of our addresses a datagram came to. A datagram's failure is counted, never fatal. `memory.ts` has the double
  * without a kernel.
  */
-import { createSocket, type Socket } from 'node:dgram';
 import { addressList, type ListenPlan, type LocalAddress, listenPlan, localAddresses } from './addresses.ts';
-import { bindRefused, codeOf } from './refusal.ts';
+import { bindRefused } from './refusal.ts';
+import { type DatagramSocket, dgramSocket, type Endpoint, type OpenSocket } from './sockets.ts';
 
-/** A UDP address in text (IPv6 as RFC 5952 writes it) and its port. */
-export type Endpoint = { readonly address: string; readonly port: number };
 /** One datagram that arrived; `natt` says that it came to the NAT-T port, where IKE has a marker in front. */
 export type Datagram = { readonly octets: Uint8Array; readonly from: Endpoint; readonly to: Endpoint; readonly natt: boolean };
 export type Listener = Endpoint & { readonly natt: boolean; readonly interface: string };
@@ -28,7 +26,7 @@ export type UdpCounters = {
 export type UdpPort = {
   /** What is bound now. With a wildcard it follows the machine's addresses. */
   readonly listening: readonly Listener[];
-  /** Sends from one of our addresses; a failure is counted. */
+  /** Sends from one of our addresses; a failure is counted. The octets must stay as they are from then on. */
   send(from: Endpoint, to: Endpoint, octets: Uint8Array): void;
   close(): Promise<void>;
   counters(): UdpCounters;
@@ -42,6 +40,8 @@ export type UdpOptions = {
   readonly onDatagram: (datagram: Datagram) => void;
   /** Told when a wildcard's addresses change while we run, and when one of them cannot be bound. */
   readonly onChange?: (change: ListenChange) => void;
+  /** How sockets are made: node:dgram, unless there is something better. */
+  readonly openSocket?: OpenSocket;
   /** The machine's addresses; a test's own list. */
   readonly local?: () => readonly LocalAddress[];
   /** Runs something again and again; gives the function that ends it. A test's own clock. */
@@ -49,10 +49,6 @@ export type UdpOptions = {
 };
 export type ListenChange = { readonly kind: 'bound' | 'gone' | 'refused'; readonly address: string; readonly why?: string };
 
-/** What the kernel may hold for us while we think; Linux cuts it at net.core.rmem_max. */
-const RECEIVE_BUFFER = 4 * 1024 * 1024;
-/** Datagrams of one socket that wait for the kernel before we drop: UDP is allowed to lose. */
-const SEND_QUEUE = 1024;
 /** How often a wildcard looks for new addresses, ms. */
 const RESCAN = 5000;
 
@@ -64,7 +60,7 @@ const RESCAN = 5000;
 export async function openUdp(o: UdpOptions): Promise<UdpPort> {
   const local = o.local ?? localAddresses;
   const plan = listenPlan(o.listen, local());
-  const ports = new Ports(o.onDatagram);
+  const ports = new Ports(o.openSocket ?? dgramSocket, o.onDatagram);
   try {
     for (const address of plan.addresses) await bindBoth(ports, address, o);
   } catch (error) {
@@ -123,11 +119,12 @@ async function follow(ports: Ports, now: readonly LocalAddress[], plan: ListenPl
   for (const address of ports.refused) if (!now.some((l) => l.address === address)) ports.refused.delete(address);
 }
 
-type Bound = { readonly socket: Socket; readonly listener: Listener };
+type Bound = { readonly socket: DatagramSocket; readonly listener: Listener };
 
 class Ports implements UdpPort {
   readonly refused = new Set<string>();
   readonly #bound = new Map<string, Bound>();
+  readonly #open: OpenSocket;
   readonly #onDatagram: (datagram: Datagram) => void;
   readonly #closers: (() => void)[] = [];
   readonly #failed: Record<string, number> = {};
@@ -135,7 +132,8 @@ class Ports implements UdpPort {
   #listening: readonly Listener[] = [];
   #closed = false;
 
-  constructor(onDatagram: (datagram: Datagram) => void) {
+  constructor(open: OpenSocket, onDatagram: (datagram: Datagram) => void) {
+    this.#open = open;
     this.#onDatagram = onDatagram;
   }
 
@@ -148,30 +146,20 @@ class Ports implements UdpPort {
   }
 
   async bind(local: LocalAddress, port: number, natt: boolean): Promise<void> {
-    const family = local.family;
-    const socket = createSocket({
-      type: family === 6 ? 'udp6' : 'udp4',
-      ipv6Only: family === 6,
-      // An address is its own answer: dgram's send then does not wait for dns, nor for a tick.
-      lookup: (host, _options, done) => done(null, host, family),
+    // Nothing arrives before the socket is there to be answered from.
+    let to: Listener | undefined;
+    const socket = await this.#open(local, port, {
+      arrived: (octets, from) => to !== undefined && this.#arrived(octets, from, to),
+      sent: (datagrams) => {
+        this.#count.sent += datagrams;
+      },
+      queueFull: () => {
+        this.#count.queueFull += 1;
+      },
+      failed: (code) => this.#fail(code),
     });
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', (error) => {
-        socket.close();
-        reject(error);
-      });
-      socket.bind({ address: local.address, port, exclusive: true }, resolve);
-    });
-    socket.removeAllListeners('error');
-    if (this.#closed) return void socket.close();
-    const to: Listener = { address: local.address, port: socket.address().port, natt, interface: local.name };
-    socket.on('error', this.#fail);
-    socket.on('message', (message, rinfo) => this.#arrived(message, rinfo, to));
-    try {
-      socket.setRecvBufferSize(RECEIVE_BUFFER);
-    } catch (error) {
-      this.#fail(error); // the default size serves as well, under less load
-    }
+    if (this.#closed) return await socket.close();
+    to = { address: local.address, port: socket.port, natt, interface: local.name };
     this.#bound.set(endpointKey(to), { socket, listener: to });
     this.#listening = [...this.#bound.values()].map((b) => b.listener);
   }
@@ -180,26 +168,16 @@ class Ports implements UdpPort {
     for (const [name, { socket, listener }] of this.#bound) {
       if (listener.address !== address) continue;
       this.#bound.delete(name);
-      socket.close();
+      void socket.close(); // never rejects
     }
     this.#listening = [...this.#bound.values()].map((b) => b.listener);
   }
 
   send(from: Endpoint, to: Endpoint, octets: Uint8Array): void {
     const bound = this.#bound.get(endpointKey(from));
-    if (bound === undefined) {
-      this.#count.noSocket += 1;
-      return;
-    }
-    if (bound.socket.getSendQueueCount() >= SEND_QUEUE) {
-      this.#count.queueFull += 1;
-      return;
-    }
-    try {
-      bound.socket.send(octets, to.port, to.address, this.#sent);
-    } catch (error) {
-      this.#fail(error); // port 0, a socket that just closed: dgram throws these at once
-    }
+    if (bound === undefined) this.#count.noSocket += 1;
+    else if (to.port > 0 && to.port <= 65_535) bound.socket.send(to, octets);
+    else this.#fail('ERR_SOCKET_BAD_PORT');
   }
 
   async close(): Promise<void> {
@@ -208,7 +186,7 @@ class Ports implements UdpPort {
     const all = [...this.#bound.values()];
     this.#bound.clear();
     this.#listening = [];
-    await Promise.all(all.map(({ socket }) => new Promise<void>((resolve) => socket.close(() => resolve()))));
+    await Promise.all(all.map(({ socket }) => socket.close()));
   }
 
   onClose(closer: () => void): void {
@@ -219,32 +197,20 @@ class Ports implements UdpPort {
     return { ...this.#count, failed: { ...this.#failed } };
   }
 
-  #arrived(message: Uint8Array, rinfo: { address: string; port: number }, to: Listener): void {
-    if (rinfo.port === 0 || rinfo.address.includes('%')) {
+  #arrived(octets: Uint8Array, from: Endpoint, to: Listener): void {
+    if (from.port === 0 || from.address.includes('%')) {
       this.#count.unanswerable += 1;
       return;
     }
     this.#count.received += 1;
-    this.#onDatagram({
-      octets: new Uint8Array(message.buffer, message.byteOffset, message.byteLength),
-      from: { address: rinfo.address, port: rinfo.port },
-      to,
-      natt: to.natt,
-    });
+    this.#onDatagram({ octets, from, to, natt: to.natt });
   }
 
-  // One function for all datagrams: no closure per send.
-  readonly #sent = (error: Error | null): void => {
-    if (error === null) this.#count.sent += 1;
-    else this.#fail(error);
-  };
-
-  readonly #fail = (error: unknown): void => {
-    const code = codeOf(error);
+  #fail(code: string): void {
     // Codes are the kernel's own, a small set; a stray message must not grow the table.
     const name = /^[A-Z_0-9]{2,40}$/.test(code) ? code : 'OTHER';
     this.#failed[name] = (this.#failed[name] ?? 0) + 1;
-  };
+  }
 }
 
 /** What a socket is found by. */

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCapture } from '../../../src/net/capture.ts';
 import { keyTableLine, openKeyTable } from '../../../src/net/keyTable.ts';
-import { addressOctets, checksum, pcapRecord } from '../../../src/net/pcap.ts';
+import { checksum, pcapRecord } from '../../../src/net/pcap.ts';
+import { addressOctets } from '../../../src/net/sockaddr.ts';
 
 let dir = '';
 beforeAll(async () => {

@@ -1,0 +1,206 @@
+/**
+ * UDP sockets by system calls: up to 64 datagrams are received, or sent, in one call, in memory that was made at the start.
+ *
+ *     poll says ready ──► setImmediate ──► for each ready socket: recvmmsg ──► listener, datagram by datagram
+ *                                          then, for each socket that has something to send: sendmmsg
+ *
+ * What is sent outside of that goes with the end of the running turn, or at once when it fills a batch. A socket sends in the
+ * order it was told to; what the kernel has no room for waits until it has, up to a bound.
+ */
+import { getSystemErrorName } from 'node:util';
+import type { LocalAddress } from './addresses.ts';
+import { BATCH, Inbox, LONGEST, Outbox } from './messages.ts';
+import { EAGAIN, EINTR, type SystemCalls, type Watch } from './native.ts';
+import { AF_INET, AF_INET6, addressOctets, readSockaddr, SOCKADDR, writeSockaddr } from './sockaddr.ts';
+import { type DatagramSocket, type Endpoint, type OpenSocket, RECEIVE_BUFFER, SEND_QUEUE, type SocketEar } from './sockets.ts';
+
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+
+/** A maker of sockets that share their memory: only one of them receives, or sends, at a time. */
+export function kernelSockets(calls: SystemCalls): OpenSocket {
+  const turn = new Turn(calls);
+  // Async, so that a refusal is a rejection as it is with dgram.
+  return async (local, port, ear) => {
+    const fd = boundSocket(calls, local, port);
+    try {
+      return await Promise.resolve(new KernelSocket(calls, turn, fd, local.family, ear));
+    } catch (error) {
+      calls.close(fd);
+      throw error;
+    }
+  };
+}
+
+function boundSocket(calls: SystemCalls, { address, family }: LocalAddress, port: number): number {
+  const octets = octetsOf(address, family);
+  if (octets === undefined) throw systemError('bind', -EINVAL);
+  const fd = checked('socket', calls.socket(family === 6 ? AF_INET6 : AF_INET));
+  try {
+    if (family === 6) checked('setsockopt', calls.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1));
+    // Cut to what is allowed, never refused.
+    checked('setsockopt', calls.setOption(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER));
+    const name = new Uint8Array(SOCKADDR[family]);
+    writeSockaddr(name, 0, octets, port);
+    checked('bind', calls.bind(fd, name));
+    return fd;
+  } catch (error) {
+    calls.close(fd);
+    throw error;
+  }
+}
+
+const EINVAL = 22;
+
+function octetsOf(address: string, family: 4 | 6): Uint8Array | undefined {
+  const octets = addressOctets(address);
+  return octets?.length === (family === 6 ? 16 : 4) ? octets : undefined;
+}
+
+function checked(call: string, result: number): number {
+  if (result < 0) throw systemError(call, result);
+  return result;
+}
+
+function systemError(call: string, result: number): Error {
+  const code = getSystemErrorName(result);
+  return Object.assign(new Error(`${call} ${code}`), { code });
+}
+
+/** One turn of the event loop for all sockets: first everything is received, then everything is sent. */
+class Turn {
+  readonly inbox: Inbox;
+  readonly outbox: Outbox;
+  readonly #ready = new Set<KernelSocket>();
+  readonly #sending = new Set<KernelSocket>();
+  #running = false;
+
+  constructor(calls: SystemCalls) {
+    this.inbox = new Inbox(calls.addressOf);
+    this.outbox = new Outbox(calls.addressOf);
+  }
+
+  /** A socket may be read, or written to again. */
+  ready(socket: KernelSocket): void {
+    if (this.#ready.size === 0) setImmediate(this.#run);
+    this.#ready.add(socket);
+  }
+
+  /** A socket has datagrams to send. */
+  sends(socket: KernelSocket): void {
+    if (this.#sending.size === 0 && !this.#running) queueMicrotask(this.#flush);
+    this.#sending.add(socket);
+  }
+
+  readonly #run = (): void => {
+    const ready = [...this.#ready];
+    this.#ready.clear();
+    this.#running = true;
+    try {
+      for (const socket of ready) socket.receive();
+    } finally {
+      this.#running = false;
+      for (const socket of ready) socket.flush();
+      this.#flush();
+    }
+  };
+
+  readonly #flush = (): void => {
+    const sending = [...this.#sending];
+    this.#sending.clear();
+    for (const socket of sending) socket.flush();
+  };
+}
+
+type Outgoing = { readonly octets: Uint8Array; readonly address: Uint8Array; readonly port: number };
+
+class KernelSocket implements DatagramSocket {
+  readonly port: number;
+  readonly #calls: SystemCalls;
+  readonly #turn: Turn;
+  readonly #fd: number;
+  readonly #family: 4 | 6;
+  readonly #ear: SocketEar;
+  readonly #watch: Watch;
+  readonly #queue: Outgoing[] = [];
+  /** The kernel had no room; `flush` is called when it has. */
+  #full = false;
+  #closed = false;
+
+  constructor(calls: SystemCalls, turn: Turn, fd: number, family: 4 | 6, ear: SocketEar) {
+    this.#calls = calls;
+    this.#turn = turn;
+    this.#fd = fd;
+    this.#family = family;
+    this.#ear = ear;
+    const name = new Uint8Array(SOCKADDR[family]);
+    checked('getsockname', calls.getName(fd, name));
+    this.port = readSockaddr(name, 0).port;
+    this.#watch = calls.watch(fd, () => turn.ready(this));
+  }
+
+  /** One batch: the rest waits for the next turn, after timers and other sockets. */
+  receive(): void {
+    if (this.#closed) return;
+    const { inbox } = this.#turn;
+    const count = this.#calls.receive(this.#fd, inbox.headers, BATCH);
+    if (count < 0) {
+      if (count !== -EAGAIN && count !== -EINTR) this.#ear.failed(getSystemErrorName(count));
+      return;
+    }
+    // Whoever hears of a datagram may close this socket, or end in an exception; the memory must be in order all the same.
+    inbox.reset(count);
+    for (let i = 0; i < count && !this.#closed; i++) this.#ear.arrived(inbox.octets(i).slice(), inbox.from(i));
+  }
+
+  send({ address: text, port }: Endpoint, octets: Uint8Array): void {
+    if (this.#closed) return;
+    const address = octetsOf(text, this.#family);
+    if (address === undefined) return this.#ear.failed('EINVAL');
+    if (octets.length > LONGEST) return this.#ear.failed('EMSGSIZE');
+    if (this.#queue.length >= SEND_QUEUE) return this.#ear.queueFull();
+    this.#queue.push({ octets, address, port });
+    if (this.#full) return;
+    if (this.#queue.length >= BATCH) this.flush();
+    else if (this.#queue.length === 1) this.#turn.sends(this);
+  }
+
+  /** Sends what waits, as far as the kernel has room. */
+  flush(): void {
+    while (this.#queue.length > 0 && !this.#closed) {
+      const { outbox } = this.#turn;
+      outbox.clear();
+      for (const { octets, address, port } of this.#queue) if (!outbox.add(octets, address, port)) break;
+      const sent = this.#calls.send(this.#fd, outbox.headers, outbox.count);
+      if (sent >= 0) {
+        this.#queue.splice(0, sent);
+        this.#ear.sent(sent);
+      } else if (sent === -EAGAIN) {
+        return this.#wait(true);
+      } else if (sent !== -EINTR) {
+        // It is the first one that was refused; nothing before it is left.
+        this.#queue.shift();
+        this.#ear.failed(getSystemErrorName(sent));
+      }
+    }
+    this.#wait(false);
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.flush();
+      this.#closed = true;
+      this.#watch.close();
+      this.#calls.close(this.#fd);
+    }
+    return Promise.resolve();
+  }
+
+  #wait(full: boolean): void {
+    if (this.#full === full || this.#closed) return;
+    this.#full = full;
+    this.#watch.writable(full);
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * The C library's own calls, for what Node does not offer: many datagrams in one system call, in memory that is there already.
+ * The only file here that knows koffi; without it, or elsewhere than on 64-bit Linux, there is none of this and node:dgram
+ * serves (`sockets.ts`). A test may put its own function in the place of any call.
+ */
+import { codeOf } from './refusal.ts';
+
+/** Each gives what the call gives, or minus the errno. What a header points to must be kept by whoever made the header. */
+export type SystemCalls = {
+  /** A datagram socket, non-blocking, closed on exec. */
+  socket(family: number): number;
+  setOption(fd: number, level: number, option: number, value: number): number;
+  bind(fd: number, name: Uint8Array): number;
+  /** Writes the socket's own address. */
+  getName(fd: number, name: Uint8Array): number;
+  /** recvmmsg and sendmmsg; `headers` are struct mmsghdr (`messages.ts`). */
+  receive(fd: number, headers: Uint8Array, count: number): number;
+  send(fd: number, headers: Uint8Array, count: number): number;
+  close(fd: number): number;
+  /** Where octets lie, for as long as their ArrayBuffer lives. It must be larger than 64 octets: small ones move. */
+  addressOf(octets: Uint8Array): number;
+  watch(fd: number, ready: () => void): Watch;
+};
+
+/**
+ * Tells that a socket has something to read or, while `writable` is on, room to write: in every turn of the event loop until
+ * that has been done. Keeps the process alive until it is closed. `ready` runs outside of any callback scope of Node: what it
+ * leaves to promises waits for the next one, so that it had better only take note and call setImmediate.
+ */
+export type Watch = { writable(on: boolean): void; close(): void };
+
+/** The errno that steer; all others are only told, by Node's name for them. */
+export const EINTR = 4;
+export const EAGAIN = 11;
+
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+
+type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'node'>;
+
+/** The calls, or why there are none. */
+export async function systemCalls(
+  { platform, arch }: { readonly platform: string; readonly arch: string } = process,
+  load: () => Promise<Koffi> = () => import('koffi'),
+): Promise<SystemCalls | string> {
+  // The layouts in `messages.ts` and `sockaddr.ts` are those of 64-bit, little-endian Linux.
+  if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) return `it is not made for ${platform} on ${arch}`;
+  try {
+    return bindings(await load());
+  } catch (error) {
+    const code = codeOf(error);
+    return code === 'ERR_MODULE_NOT_FOUND' ? 'koffi is not installed' : code;
+  }
+}
+
+function bindings(koffi: Koffi): SystemCalls {
+  const libc = koffi.load(null);
+  // koffi knows nothing of types; these are what the declarations say.
+  const call = <A extends unknown[]>(declaration: string): ((...given: A) => number) => {
+    const raw = libc.func(declaration) as (...given: A) => number;
+    return (...given) => {
+      const result = raw(...given);
+      return result < 0 ? -koffi.errno() : result;
+    };
+  };
+  const socket = call<[number, number, number]>('int socket(int, int, int)');
+  const setsockopt = call<[number, number, number, Int32Array, number]>('int setsockopt(int, int, int, const void *, uint32_t)');
+  const bind = call<[number, Uint8Array, number]>('int bind(int, const void *, uint32_t)');
+  const getsockname = call<[number, Uint8Array, Uint32Array]>('int getsockname(int, void *, void *)');
+  const recvmmsg = call<[number, Uint8Array, number, number, null]>('int recvmmsg(int, void *, unsigned int, int, void *)');
+  const sendmmsg = call<[number, Uint8Array, number, number]>('int sendmmsg(int, void *, unsigned int, int)');
+  const close = call<[number]>('int close(int)');
+  return {
+    socket: (family) => socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+    setOption: (fd, level, option, value) => setsockopt(fd, level, option, Int32Array.of(value), 4),
+    bind: (fd, name) => bind(fd, name, name.length),
+    getName: (fd, name) => getsockname(fd, name, Uint32Array.of(name.length)),
+    receive: (fd, headers, count) => recvmmsg(fd, headers, count, 0, null),
+    send: (fd, headers, count) => sendmmsg(fd, headers, count, 0),
+    close,
+    addressOf: (octets) => Number(koffi.address(octets)),
+    watch: (fd, ready) => watch(koffi, fd, ready),
+  };
+}
+
+function watch(koffi: Koffi, fd: number, ready: () => void): Watch {
+  let wanted = { readable: true, writable: false };
+  let closed = false;
+  const woken = (...given: unknown[]): void => {
+    ready();
+    // libuv ends a watch whose socket reports an error; the next receive or send takes that error away.
+    if (typeof given[0] === 'number' && given[0] < 0 && !closed) handle.start(wanted, woken);
+  };
+  const handle = koffi.node.poll(fd, wanted, woken);
+  return {
+    writable(on) {
+      if (closed || on === wanted.writable) return;
+      wanted = { readable: true, writable: on };
+      handle.start(wanted, woken);
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      handle.close();
+    },
+  };
+}
