@@ -26,7 +26,7 @@ const may: Readonly<Record<string, { readonly parts: readonly string[]; readonly
   'src/posture': { parts: [] },
   'src/net': { parts: [] },
   'src/eap': { parts: ['src/wire', 'crypto'] },
-  'src/esp': { parts: ['crypto'], types: ['src/posture'] },
+  'src/esp': { parts: ['crypto'], types: ['src/posture', 'src/config'] },
   'src/config': { parts: ['src/wire', 'crypto', 'src/posture'] },
   'src/log': { parts: ['src/wire', 'src/posture'] },
   'src/ike': { parts: ['src/wire', 'crypto', 'src/eap', 'src/posture', 'src/log'], types: ['src/config', 'src/esp'] },

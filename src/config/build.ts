@@ -7,6 +7,7 @@ import { type Built, checkOverlaps } from './buildModeCfg.ts';
 import { phase2sByPhase1 } from './buildPhase2.ts';
 import { buildPosture, checkPosture } from './buildPosture.ts';
 import { buildProfile, leftOut } from './buildProfile.ts';
+import { buildRules } from './buildRules.ts';
 import { buildUsers } from './buildUsers.ts';
 import type { Context } from './context.ts';
 import type { Findings } from './findings.ts';
@@ -51,6 +52,7 @@ export function buildConfig(store: Store, findings: Findings): Config {
     system: systemOf(store),
     settings,
     policies,
+    rules: buildRules(store),
     fctems: servers,
     posture: buildPosture(store, findings),
   };

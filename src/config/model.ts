@@ -3,7 +3,7 @@
  * Names follow FortiOS' keywords where there is one. `loadConfig` alone makes these.
  */
 import type { Certificate, EspProposal, IkeProposal, PrivateKey, Secret } from '../../crypto/index.ts';
-import type { GateRule } from '../posture/index.ts';
+import type { GateRule, PostureTag } from '../posture/index.ts';
 
 /** Addresses of one family, both ends included, start ≤ end. */
 export type Range = { readonly start: Uint8Array; readonly end: Uint8Array };
@@ -210,6 +210,33 @@ export type Policy = {
   readonly line: number;
 };
 
+/** One way of a `firewall service`: protocol 0 is any, ICMP type and code -1 are any. */
+export type FirewallService = {
+  readonly protocol: number;
+  readonly startPort: number;
+  readonly endPort: number;
+  readonly startSource: number;
+  readonly endSource: number;
+  readonly icmpType: number;
+  readonly icmpCode: number;
+};
+
+/** A `firewall policy` in force, for the data plane: every name resolved. */
+export type FirewallRule = {
+  readonly id: number;
+  readonly accept: boolean;
+  readonly srcintf: readonly string[];
+  readonly dstintf: readonly string[];
+  readonly from: readonly Range[];
+  readonly to: readonly Range[];
+  readonly services: readonly FirewallService[];
+  /** The speaker must be one of the users or in one of the groups; none: anybody. */
+  readonly users: readonly string[];
+  readonly groups: readonly string[];
+  /** The speaker must hold one tag of each set. */
+  readonly tags: readonly (readonly PostureTag[])[];
+};
+
 /** `endpoint-control fctems`. */
 export type Fctems = {
   readonly key: string;
@@ -250,6 +277,7 @@ export type Config = {
   };
   readonly settings: Settings;
   readonly policies: readonly Policy[];
+  readonly rules: readonly FirewallRule[];
   readonly fctems: readonly Fctems[];
   readonly posture: PostureSettings;
 };

@@ -29,6 +29,7 @@ const config: Config = {
     leaseLinger: 0,
   },
   policies: [],
+  rules: [],
   fctems: [],
   posture: {
     lookupWait: 1000,

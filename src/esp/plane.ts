@@ -1,0 +1,383 @@
+/**
+ * The data plane: ESP in tunnel mode between the outer network and the inside. Pure and synchronous: packets go in with the
+ * time, and come out through the two functions of `Sink` before the call returns; what IKE should know waits in `take`.
+ *
+ *   inbound:  SPI → window → open → mark → trailer → inner packet → valve → source → selectors → firewall → inside
+ *   outbound: inner packet → lease address → selectors → valve → firewall → size → number → seal → path
+ */
+import type { FirewallRule, Range } from '../config/index.ts';
+import type { Clearance, PostureTag } from '../posture/index.ts';
+import { type Counters, copyOf, type DropReason, newCounters } from './counters.ts';
+import { Firewall } from './firewall.ts';
+import { hop, Inner } from './ip.ts';
+import { type Owner, Owners, ownSource } from './owners.ts';
+import { ESP_HEADER, HEADROOM, NextHeader, pad, read32, TAILROOM, unpad, write32 } from './packet.ts';
+import { REPLAYED } from './replay.ts';
+import { type EspChild, mtuOf, type Path, Sa } from './sa.ts';
+import { COMPLAINT_OCTETS, clampMss, complain, fragment, mayFragment } from './tooBig.ts';
+
+/** Where packets go. The octets are the caller's only during the call. */
+export type Sink = {
+  /** An inner packet for the inside. */
+  inner(octets: Uint8Array, at: number, length: number): void;
+  /** An ESP packet or a NAT keepalive, as UDP payload where the path is `natt`, else as payload of IP protocol 50. */
+  outer(octets: Uint8Array, at: number, length: number, path: Path): void;
+};
+
+/** What IKE and the journal should know. */
+export type PlaneEvent =
+  /** `soft`: time to rekey. `hard`: the SA carries nothing more. */
+  | { readonly kind: 'soft' | 'hard'; readonly spi: number; readonly gateway: string }
+  /** An authentic packet, newer than all before, came from elsewhere; `move` makes us answer there. */
+  | { readonly kind: 'moved'; readonly spi: number; readonly gateway: string; readonly path: Path };
+
+export type PlaneOptions = {
+  readonly sink: Sink;
+  /** Fills the octets: IVs of CBC. */
+  readonly random: (octets: Uint8Array) => void;
+  readonly rules: readonly FirewallRule[];
+  /** Names of all phase1-interfaces. */
+  readonly tunnels: readonly string[];
+  /** Numbers in the window against replays; 2048. */
+  readonly window?: number;
+  /** MTU of the outer network; 1500. */
+  readonly outerMtu?: number;
+  /** Flows that are remembered at most; 65536. */
+  readonly flows?: number;
+};
+
+export type SaView = {
+  readonly spiIn: number;
+  readonly spiOut: number;
+  readonly gateway: string;
+  readonly profile: string;
+  readonly valve: Sa['valve'];
+  readonly sequence: number;
+  readonly highest: number;
+  readonly mtu: number;
+  /** When the last authentic packet came; undefined: none. */
+  readonly lastIn: number | undefined;
+  readonly counters: Counters;
+};
+export type PlaneView = { readonly total: Counters; readonly flows: number; readonly sas: readonly SaView[] };
+
+const KEEPALIVE = new Uint8Array([0xff]);
+const MOST_PACKET = 0xffff;
+/** Complaints about size in a second. */
+const MOST_COMPLAINTS = 100;
+const HALF = 0x1_0000_0000;
+
+export class DataPlane {
+  readonly #options: PlaneOptions;
+  readonly #bySpi = new Map<number, Sa>();
+  readonly #owners = new Owners();
+  readonly #inner = new Inner();
+  readonly #total = newCounters();
+  readonly #scratch = new Uint8Array(HEADROOM + MOST_PACKET + TAILROOM);
+  readonly #complaint = new Uint8Array(COMPLAINT_OCTETS);
+  readonly #ivs = new Uint8Array(4096);
+  #ivAt = 4096;
+  #firewall: Firewall;
+  #events: PlaneEvent[] = [];
+  #complaints = 0;
+  #complaintsFrom = Number.NEGATIVE_INFINITY;
+
+  constructor(options: PlaneOptions) {
+    this.#options = options;
+    this.#firewall = new Firewall(options.rules, options.tunnels, options.flows ?? 65_536);
+  }
+
+  /** Other policies; every flow is judged again. */
+  reload(rules: readonly FirewallRule[], tunnels: readonly string[]): void {
+    this.#firewall = new Firewall(rules, tunnels, this.#options.flows ?? 65_536);
+  }
+
+  /** Does a policy name this profile? One that none names is open: worth a warning. */
+  ruled(profile: string): boolean {
+    return this.#firewall.ruled(profile);
+  }
+
+  /** Takes a child SA, its valve shut. One of the same SPI is replaced. */
+  install(child: EspChild, now: number): void {
+    this.remove(child.spiIn);
+    const { window = 2048, outerMtu = 1500 } = this.#options;
+    const sa = new Sa(child, this.#owners.of(child), window, outerMtu, now);
+    this.#bySpi.set(sa.spiIn, sa);
+    this.#owners.add(sa, child.leases);
+  }
+
+  /**
+   * Opens a valve.
+   *
+   * @param held every tag that counts for the client; by default the one that the gate let it pass for
+   */
+  open(spi: number, by: Clearance, held: readonly PostureTag[] = by.tag === undefined ? [] : [by.tag]): void {
+    const sa = this.#bySpi.get(spi);
+    if (sa === undefined) return;
+    sa.valve = 'open';
+    this.#owners.entitle(sa.owner, held);
+  }
+
+  /** Only these inner destinations, and answers from there. */
+  quarantine(spi: number, to: readonly Range[]): void {
+    const sa = this.#bySpi.get(spi);
+    if (sa === undefined) return;
+    sa.restrict(to);
+    this.#owners.entitle(sa.owner, []);
+  }
+
+  /** The end of a child SA, at once. */
+  remove(spi: number): void {
+    const sa = this.#bySpi.get(spi);
+    if (sa === undefined) return;
+    this.#bySpi.delete(spi);
+    this.#owners.remove(sa);
+    sa.opener.dispose();
+    sa.sealer.dispose();
+  }
+
+  /** The client of this SA is elsewhere now: all its children answer there. */
+  move(spi: number, path: Path): void {
+    for (const sa of this.#bySpi.get(spi)?.owner.children ?? []) {
+      sa.path = path;
+      sa.seenAt = undefined;
+      sa.mtu = mtuOf(path, sa.sealer, this.#options.outerMtu ?? 1500);
+    }
+  }
+
+  /**
+   * An ESP packet from outside; it is opened where it lies.
+   *
+   * @returns why it went no further, or undefined
+   */
+  inbound(b: Uint8Array, at: number, length: number, from: Path, now: number): DropReason | undefined {
+    if (length < ESP_HEADER) return this.#drop(undefined, 'short');
+    const sa = this.#bySpi.get(read32(b, at));
+    if (sa === undefined) return this.#drop(undefined, 'unknown-spi');
+    if (sa.ended) return this.#drop(sa, 'lifetime');
+    const { opener, window } = sa;
+    if (length < ESP_HEADER + opener.ivOctets + opener.icvOctets + 2) return this.#drop(sa, 'short');
+    const low = read32(b, at + 4);
+    const high = window.look(low);
+    if (high < 0) return this.#drop(sa, high === REPLAYED ? 'replay' : 'old');
+    const payload = at + ESP_HEADER + opener.ivOctets;
+    const plain = opener.open(b, at, length, high, b, payload);
+    if (plain < 0) return this.#drop(sa, 'integrity');
+    const newest = window.mark(low, high);
+    sa.lastIn = now;
+    if (newest && !samePath(from, sa.path)) this.#seen(sa, from);
+    const octets = unpad(b, payload, plain);
+    if (octets < 0) return this.#drop(sa, 'padding');
+    const reason = this.#received(sa, b, payload, octets, b[payload + plain - 1] ?? 0, now);
+    if (reason !== undefined) this.#drop(sa, reason);
+    this.#limits(sa);
+    return reason;
+  }
+
+  /**
+   * A packet of the inside. It is sealed where it lies when its buffer has `HEADROOM` octets before and `TAILROOM` behind it: they
+   * are written over. Without them it is copied.
+   *
+   * @returns why it went no further, or undefined
+   */
+  outbound(b: Uint8Array, at: number, length: number, now: number): DropReason | undefined {
+    const p = this.#inner;
+    if (!p.parse(b, at, length)) return this.#drop(undefined, 'malformed');
+    const owner = this.#owners.destination(p);
+    if (owner === undefined) return this.#drop(undefined, 'no-route');
+    const sa = childFor(owner, p);
+    if (sa === undefined) return this.#drop(undefined, 'selector');
+    if (sa.valve === 'shut') return this.#drop(sa, 'valve-shut');
+    if (sa.valve === 'quarantine' && !sa.remains(p, false)) return this.#drop(sa, 'quarantine');
+    if (p.fragment === 'later' && sa.portBased) return this.#drop(sa, 'fragment');
+    if (!this.#firewall.toClient(b, p, owner, now)) return this.#drop(sa, p.fragment === 'later' ? 'fragment' : 'firewall');
+    const roomy = at >= HEADROOM && at + length + TAILROOM <= b.length;
+    const reason = this.#fit(sa, b, roomy, now);
+    if (reason !== undefined) this.#drop(sa, reason);
+    this.#limits(sa);
+    return reason;
+  }
+
+  /** Sends the NAT keepalives that are due (RFC 3948 §4); once in a second is often enough. */
+  tick(now: number): void {
+    for (const sa of this.#bySpi.values()) {
+      if (now - sa.lastOut < sa.keepalive || !sa.path.natt || sa.owner.children[0] !== sa) continue;
+      sa.lastOut = now;
+      this.#options.sink.outer(KEEPALIVE, 0, 1, sa.path);
+    }
+  }
+
+  /** Gives what happened since the last time. */
+  take(): readonly PlaneEvent[] {
+    if (this.#events.length === 0) return NOTHING;
+    const taken = this.#events;
+    this.#events = [];
+    return taken;
+  }
+
+  /** When this SA last heard its client, for liveness on demand. */
+  lastIn(spi: number): number | undefined {
+    const at = this.#bySpi.get(spi)?.lastIn;
+    return at === undefined || at === Number.NEGATIVE_INFINITY ? undefined : at;
+  }
+
+  snapshot(): PlaneView {
+    const sas = [...this.#bySpi.values()].map((sa) => ({
+      spiIn: sa.spiIn,
+      spiOut: sa.spiOut,
+      gateway: sa.owner.gateway,
+      profile: sa.owner.profile,
+      valve: sa.valve,
+      sequence: sa.sequence,
+      highest: sa.window.top,
+      mtu: sa.mtu,
+      lastIn: this.lastIn(sa.spiIn),
+      counters: copyOf(sa.counters),
+    }));
+    return { total: copyOf(this.#total), flows: this.#firewall.flows, sas };
+  }
+
+  #received(sa: Sa, b: Uint8Array, at: number, octets: number, nextHeader: number, now: number): DropReason | undefined {
+    if (nextHeader === NextHeader.NONE) return 'dummy';
+    if (nextHeader !== NextHeader.IPv4 && nextHeader !== NextHeader.IPv6) return 'next-header';
+    const p = this.#inner;
+    if (!p.parse(b, at, octets)) return 'malformed';
+    if ((p.version === 4) !== (nextHeader === NextHeader.IPv4)) return 'next-header';
+    const { owner } = sa;
+    if (sa.valve === 'shut') return 'valve-shut';
+    if (!ownSource(owner, p)) return 'source';
+    if (!sa.TSi.source(p) || !sa.TSr.destination(p)) return 'selector';
+    if (p.fragment === 'later' && sa.portBased) return 'fragment';
+    if (sa.valve === 'quarantine' && !sa.remains(p, true)) return 'quarantine';
+    const to = this.#owners.destination(p);
+    if (!this.#firewall.fromClient(b, p, owner, to, now)) return p.fragment === 'later' ? 'fragment' : 'firewall';
+    sa.counters.inPackets += 1;
+    sa.counters.inOctets += p.length;
+    this.#total.inPackets += 1;
+    this.#total.inOctets += p.length;
+    clampMss(b, p, sa.mtu);
+    if (to !== undefined) return this.#across(to, b, now);
+    this.#options.sink.inner(b, at, p.length);
+    return undefined;
+  }
+
+  /** From client to client, which is a hop. */
+  #across(to: Owner, b: Uint8Array, now: number): DropReason | undefined {
+    const p = this.#inner;
+    const sa = childFor(to, p);
+    if (sa === undefined) return 'selector';
+    if (sa.valve !== 'open') return sa.valve === 'shut' ? 'valve-shut' : 'quarantine';
+    if (p.fragment === 'later' && sa.portBased) return 'fragment';
+    if (!hop(b, p)) return 'ttl';
+    const reason = this.#fit(sa, b, false, now); // what lies behind it may be the next datagram
+    this.#limits(sa);
+    return reason;
+  }
+
+  /** Sends the parsed packet through an SA, whole, in pieces, or not at all. */
+  #fit(sa: Sa, b: Uint8Array, roomy: boolean, now: number): DropReason | undefined {
+    const p = this.#inner;
+    const { mtu } = sa;
+    clampMss(b, p, mtu);
+    const scratch = this.#scratch;
+    if (p.length > mtu) {
+      if (mayFragment(b, p)) {
+        let reason: DropReason | undefined;
+        const each = (octets: number) => {
+          reason ??= this.#seal(sa, scratch, HEADROOM, octets, 4, now);
+        };
+        return fragment(b, p, mtu, scratch, HEADROOM, each) ? reason : 'too-big';
+      }
+      this.#complain(b, mtu, now);
+      return 'too-big';
+    }
+    if (roomy) return this.#seal(sa, b, p.at, p.length, p.version, now);
+    copy(b, p.at, scratch, HEADROOM, p.length);
+    return this.#seal(sa, scratch, HEADROOM, p.length, p.version, now);
+  }
+
+  #seal(sa: Sa, b: Uint8Array, at: number, length: number, version: 4 | 6, now: number): DropReason | undefined {
+    if (sa.ended) return 'lifetime';
+    const number = sa.next();
+    if (number === 0) return 'exhausted';
+    const { sealer } = sa;
+    const { ivOctets } = sealer;
+    const start = at - ivOctets - ESP_HEADER;
+    const high = Math.floor(number / HALF);
+    write32(b, start, sa.spiOut);
+    write32(b, start + 4, number);
+    if (sealer.aead) {
+      // A counter is a fine IV for these (RFC 4106 §3.1, RFC 7634 §2), and no key sees a number twice.
+      write32(b, start + 8, high);
+      write32(b, start + 12, number);
+    } else if (ivOctets > 0) this.#iv(b, start + ESP_HEADER, ivOctets);
+    const plain = pad(b, at, length, sealer.blockOctets, version === 4 ? NextHeader.IPv4 : NextHeader.IPv6);
+    const octets = sealer.seal(b, at, plain, b, start, high);
+    sa.lastOut = now;
+    sa.counters.outPackets += 1;
+    sa.counters.outOctets += length;
+    this.#total.outPackets += 1;
+    this.#total.outOctets += length;
+    this.#options.sink.outer(b, start, octets, sa.path);
+    return undefined;
+  }
+
+  #iv(b: Uint8Array, at: number, octets: number): void {
+    const ivs = this.#ivs;
+    if (this.#ivAt + octets > ivs.length) {
+      this.#options.random(ivs);
+      this.#ivAt = 0;
+    }
+    copy(ivs, this.#ivAt, b, at, octets);
+    this.#ivAt += octets;
+  }
+
+  #complain(b: Uint8Array, mtu: number, now: number): void {
+    if (now - this.#complaintsFrom >= 1000) {
+      this.#complaintsFrom = now;
+      this.#complaints = 0;
+    }
+    if (this.#complaints >= MOST_COMPLAINTS) return;
+    const octets = complain(this.#complaint, b, this.#inner, mtu);
+    if (octets === 0) return;
+    this.#complaints += 1;
+    this.#options.sink.inner(this.#complaint, 0, octets);
+  }
+
+  #seen(sa: Sa, from: Path): void {
+    if (sa.seenAt !== undefined && samePath(from, sa.seenAt)) return;
+    const path = { local: { ...from.local }, remote: { ...from.remote }, natt: from.natt };
+    sa.seenAt = path;
+    this.#events.push({ kind: 'moved', spi: sa.spiIn, gateway: sa.owner.gateway, path });
+  }
+
+  #limits(sa: Sa): void {
+    const kind = sa.passed();
+    if (kind !== undefined) this.#events.push({ kind, spi: sa.spiIn, gateway: sa.owner.gateway });
+  }
+
+  #drop(sa: Sa | undefined, reason: DropReason): DropReason {
+    this.#total.drops[reason] += 1;
+    if (sa !== undefined) sa.counters.drops[reason] += 1;
+    return reason;
+  }
+}
+
+const NOTHING: readonly PlaneEvent[] = [];
+
+/** The newest child whose selectors hold a packet to the client. */
+function childFor({ children }: Owner, p: Inner): Sa | undefined {
+  for (const sa of children) if (!sa.ended && sa.TSi.destination(p) && sa.TSr.source(p)) return sa;
+  return undefined;
+}
+
+const samePath = (a: Path, b: Path): boolean =>
+  a.natt === b.natt &&
+  a.remote.port === b.remote.port &&
+  a.local.port === b.local.port &&
+  a.remote.address === b.remote.address &&
+  a.local.address === b.local.address;
+
+function copy(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number, length: number): void {
+  to.set(from.subarray(fromAt, fromAt + length), toAt);
+}

@@ -1,0 +1,154 @@
+/** One child SA as the data plane holds it: both directions, its valve, its limits and what it has carried. */
+import type { Range } from '../config/index.ts';
+import { type Counters, newCounters } from './counters.ts';
+import type { Inner } from './ip.ts';
+import type { Owner } from './owners.ts';
+import { ESP_HEADER, largestInner } from './packet.ts';
+import { holdsDestination, holdsSource, type Selector, Selectors, type Span, spanOf } from './ranges.ts';
+import { ReplayWindow } from './replay.ts';
+
+export type Endpoint = { readonly address: string; readonly port: number };
+export type Path = { readonly local: Endpoint; readonly remote: Endpoint; readonly natt: boolean };
+
+type Sizes = { readonly ivOctets: number; readonly icvOctets: number; readonly blockOctets: number; readonly aead: boolean };
+/** What `crypto` gives for one direction; the packet begins with SPI, sequence number and IV. */
+export type Sealer = Sizes & {
+  seal(input: Uint8Array, inputAt: number, length: number, packet: Uint8Array, packetAt: number, high: number): number;
+  dispose(): void;
+};
+export type Opener = Sizes & {
+  open(packet: Uint8Array, packetAt: number, length: number, high: number, output: Uint8Array, outputAt: number): number;
+  dispose(): void;
+};
+
+/** Octets and packets, each direction by itself. Undefined: no limit. */
+export type Limits = { readonly octets?: number | undefined; readonly packets?: number | undefined };
+
+/** A child SA to install. The ciphers are the data plane's from then on: it disposes of them. */
+export type EspChild = {
+  readonly spiIn: number;
+  readonly spiOut: number;
+  /** The name of the client's instance, the same for all its children and through rekeys. */
+  readonly gateway: string;
+  readonly profile: string;
+  readonly user?: string | undefined;
+  readonly groups?: readonly string[];
+  /** The inner addresses of the client; none: whatever TSi says. */
+  readonly leases: readonly Uint8Array[];
+  /** The client's side and ours. */
+  readonly TSi: readonly Selector[];
+  readonly TSr: readonly Selector[];
+  readonly esn: boolean;
+  /** False where phase2 says `set replay disable`. */
+  readonly replay: boolean;
+  readonly opener: Opener;
+  readonly sealer: Sealer;
+  readonly path: Path;
+  /** Milliseconds between NAT keepalives; given only when we are behind NAT (RFC 3948 §4). */
+  readonly keepalive?: number | undefined;
+  readonly soft?: Limits;
+  readonly hard?: Limits;
+};
+
+/** Numbers of the last sixteenth are the rekey's time; the last one is never passed (RFC 4303 §3.3.3). */
+const LAST = { plain: 0xffff_ffff, esn: 2 ** 53 - 1 };
+
+export class Sa {
+  readonly spiIn: number;
+  readonly spiOut: number;
+  readonly owner: Owner;
+  readonly TSi: Selectors;
+  readonly TSr: Selectors;
+  readonly opener: Opener;
+  readonly sealer: Sealer;
+  readonly window: ReplayWindow;
+  readonly counters: Counters = newCounters();
+  readonly keepalive: number;
+  readonly installed: number;
+  path: Path;
+  /** A place that the client was seen at and nobody has acted on. */
+  seenAt: Path | undefined;
+  valve: 'shut' | 'open' | 'quarantine' = 'shut';
+  #remaining: readonly Span[] = [];
+  /** The last number sent. */
+  sequence = 0;
+  /** Largest inner packet. */
+  mtu: number;
+  lastIn = Number.NEGATIVE_INFINITY;
+  lastOut: number;
+  ended = false;
+  #toldSoft = false;
+  readonly #last: number;
+  readonly #soft: Limits;
+  readonly #hard: Limits;
+
+  constructor(child: EspChild, owner: Owner, window: number, outerMtu: number, now: number) {
+    this.spiIn = child.spiIn;
+    this.spiOut = child.spiOut;
+    this.owner = owner;
+    this.TSi = new Selectors(child.TSi);
+    this.TSr = new Selectors(child.TSr);
+    this.opener = child.opener;
+    this.sealer = child.sealer;
+    this.window = new ReplayWindow(window, child.esn, child.replay);
+    this.keepalive = child.keepalive ?? Number.POSITIVE_INFINITY;
+    this.installed = now;
+    this.lastOut = now;
+    this.path = child.path;
+    this.mtu = mtuOf(child.path, child.sealer, outerMtu);
+    this.#last = child.esn ? LAST.esn : LAST.plain;
+    this.#soft = child.soft ?? {};
+    this.#hard = child.hard ?? {};
+  }
+
+  /** Later fragments cannot be judged here. */
+  get portBased(): boolean {
+    return this.TSi.portBased || this.TSr.portBased;
+  }
+
+  restrict(to: readonly Range[]): void {
+    this.valve = 'quarantine';
+    this.#remaining = to.map(spanOf);
+  }
+
+  /** Is the inside's end of a packet one that remains in quarantine? */
+  remains(p: Inner, inbound: boolean): boolean {
+    for (const span of this.#remaining) if (inbound ? holdsDestination(span, p) : holdsSource(span, p)) return true;
+    return false;
+  }
+
+  /** A number for the next packet, or 0 when there is none left. */
+  next(): number {
+    if (this.sequence >= this.#last) return 0;
+    this.sequence += 1;
+    return this.sequence;
+  }
+
+  /** Which limit has been passed since the last time this said something. Past a hard one the SA is over. */
+  passed(): 'soft' | 'hard' | undefined {
+    const { inOctets, outOctets, inPackets, outPackets } = this.counters;
+    const octets = Math.max(inOctets, outOctets);
+    const packets = Math.max(inPackets, outPackets);
+    const number = Math.max(this.sequence, this.window.top);
+    if (this.sequence >= this.#last || beyond(this.#hard, octets, packets)) {
+      if (this.ended) return undefined;
+      this.ended = true;
+      return 'hard';
+    }
+    if (this.#toldSoft || (number < this.#last * 0.9375 && !beyond(this.#soft, octets, packets))) return undefined;
+    this.#toldSoft = true;
+    return 'soft';
+  }
+}
+
+const beyond = (
+  { octets = Number.POSITIVE_INFINITY, packets = Number.POSITIVE_INFINITY }: Limits,
+  o: number,
+  p: number,
+): boolean => o >= octets || p >= packets;
+
+/** What an inner packet may have for its outer one to keep to `outerMtu`; never less than IPv4 demands of a link. */
+export function mtuOf({ remote, natt }: Path, sealer: Sizes, outerMtu: number): number {
+  const outer = (remote.address.includes(':') ? 40 : 20) + (natt ? ESP_HEADER : 0); // a UDP header has eight octets too
+  return Math.max(576, largestInner(outerMtu - outer, sealer));
+}
