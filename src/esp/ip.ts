@@ -93,7 +93,10 @@ export class Inner {
     this.d1 = read32(b, at + 28);
     this.d2 = read32(b, at + 32);
     this.d3 = read32(b, at + 36);
-    const end = at + this.length;
+    return this.#extensions(b, at, at + this.length, quoted);
+  }
+
+  #extensions(b: Uint8Array, at: number, end: number, quoted: boolean): boolean {
     let next = b[at + 6] ?? 0;
     let p = at + 40;
     for (let left = MOST_EXTENSIONS; isExtension(next); left -= 1) {
