@@ -175,8 +175,8 @@ export class DataPlane {
   }
 
   /**
-   * A packet of the inside. It is sealed where it lies when its buffer has `HEADROOM` octets before and `TAILROOM` behind it: they
-   * are written over. Without them it is copied.
+   * A packet of the inside. It is sealed where it lies when its buffer has `HEADROOM` octets before and `TAILROOM` behind it:
+   * they are written over. Without them it is copied.
    *
    * @returns why it went no further, or undefined
    */

@@ -3,7 +3,7 @@ import type { Range } from '../config/index.ts';
 import type { Inner } from './ip.ts';
 import { read32 } from './packet.ts';
 
-/** A traffic selector (§3.13.1): protocol 0 is any; ports as on the wire; for ICMP type and code make the port (RFC 4301 §4.4.1.1). */
+/** A traffic selector (§3.13.1): protocol 0 is any, ports as on the wire; ICMP's port is type and code (RFC 4301 §4.4.1.1). */
 export type Selector = Range & { readonly protocol: number; readonly startPort: number; readonly endPort: number };
 
 export type Words = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ESP_HEADER } from '../../../crypto/index.ts';
-import { HEADROOM } from '../../../src/esp/index.ts';
+import { HEADROOM, TAILROOM } from '../../../src/esp/index.ts';
 import { echo, ip4, ip6, udp, v4 } from './packets.ts';
 import { CBC, clearance, client, everything, GCM, host, path, World } from './world.ts';
 
@@ -23,7 +23,7 @@ describe('packets through an SA', () => {
     const w = new World();
     const c = client(1);
     w.connect(c);
-    const b = new Uint8Array(200);
+    const b = new Uint8Array(HEADROOM + answer.length + TAILROOM);
     b.set(answer, HEADROOM);
     expect(w.plane.outbound(b, HEADROOM, answer.length, 0)).toBeUndefined();
     expect(c.open(w.outside[0]?.octets ?? b)).toEqual(answer);
