@@ -8,7 +8,7 @@ import { openLibcrypto } from './libcrypto.ts';
 import { nativeBackend } from './native.ts';
 import { nativeGroups } from './nativeDh.ts';
 import { nodeBackend } from './node.ts';
-import { type KnownAnswer, selfTest } from './selftest.ts';
+import { hasAnswer, type KnownAnswer, selfTest } from './selftest.ts';
 import { cipherSpecs } from './suite.ts';
 
 /** Of this thread: each has its own copy of this module. */
@@ -49,20 +49,7 @@ async function attempt(open: typeof openLibcrypto, answers: readonly KnownAnswer
 
 /** What libcrypto does by itself and this OpenSSL has; the rest has been judged as node:crypto's. */
 function isOwn(answer: KnownAnswer, backend: CryptoBackend): boolean {
-  switch (answer.kind) {
-    case 'cipher':
-      return backend.cipher(answer.encr, answer.keyLength, answer.integ) !== undefined;
-    case 'mac':
-    case 'derive':
-    case 'plus':
-      return backend.prf(answer.prf) !== undefined;
-    case 'group':
-    case 'exchange':
-    case 'refuse':
-      return nativeGroups.includes(answer.group) && backend.group(answer.group) !== undefined;
-    case 'sha1':
-      return true;
-  }
+  return hasAnswer(backend, answer) && (!('group' in answer) || nativeGroups.includes(answer.group));
 }
 
 const NULL = 11;

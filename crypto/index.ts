@@ -17,7 +17,7 @@ export * from './legacy.ts';
 export { nodeBackend } from './node.ts';
 export { randomOctets } from './random.ts';
 export { constantTimeEqual, Secret } from './secret.ts';
-export { type KnownAnswer, selfTest } from './selftest.ts';
+export { hasAnswer, type KnownAnswer, selfTest } from './selftest.ts';
 export { chooseSignature, makeSignature, type SignatureChoice, type SignatureWish, verifySignature } from './sign.ts';
 export { espKeyOctets } from './suite.ts';
 export {

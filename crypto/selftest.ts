@@ -86,6 +86,24 @@ export function selfTest(backend: CryptoBackend, answers: readonly KnownAnswer[]
   });
 }
 
+/** Has the backend what an answer is about? */
+export function hasAnswer(backend: CryptoBackend, answer: KnownAnswer): boolean {
+  switch (answer.kind) {
+    case 'cipher':
+      return backend.cipher(answer.encr, answer.keyLength, answer.integ) !== undefined;
+    case 'mac':
+    case 'derive':
+    case 'plus':
+      return backend.prf(answer.prf) !== undefined;
+    case 'group':
+    case 'exchange':
+    case 'refuse':
+      return backend.group(answer.group) !== undefined;
+    case 'sha1':
+      return true;
+  }
+}
+
 function wrong(backend: CryptoBackend, answer: KnownAnswer): readonly string[] {
   switch (answer.kind) {
     case 'cipher':

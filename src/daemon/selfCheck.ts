@@ -1,5 +1,13 @@
 /** Before anything is served: the running Node's cryptography gives the known answers, or we do not start. */
-import { type Choice, chooseBackend, type KnownAnswer, knownAnswers, nodeBackend, selfTest } from '../../crypto/index.ts';
+import {
+  type Choice,
+  chooseBackend,
+  hasAnswer,
+  type KnownAnswer,
+  knownAnswers,
+  nodeBackend,
+  selfTest,
+} from '../../crypto/index.ts';
 import type { Journal } from '../log/index.ts';
 import { EnvironmentRefused } from '../net/index.ts';
 
@@ -15,7 +23,7 @@ export function selfCheck(
   backend: Backend = nodeBackend,
   answers: readonly KnownAnswer[] = knownAnswers,
 ): void {
-  const served = answers.filter((answer) => has(backend, answer));
+  const served = answers.filter((answer) => hasAnswer(backend, answer));
   const missing = answers.filter((answer) => !served.includes(answer)).map((answer) => answer.name);
   if (missing.length > 0)
     journal.note('warn', 'this Node lacks algorithms; they are never chosen', { missing: missing.join(', ') });
@@ -32,21 +40,4 @@ export function selfCheck(
 export async function chooseCrypto(journal: Journal, choose: () => Promise<Choice> = chooseBackend): Promise<void> {
   const { name, why } = await choose();
   journal.note('info', `cryptography by ${name}`, why === undefined ? {} : { why });
-}
-
-function has(backend: Backend, answer: KnownAnswer): boolean {
-  switch (answer.kind) {
-    case 'cipher':
-      return backend.cipher(answer.encr, answer.keyLength, answer.integ) !== undefined;
-    case 'mac':
-    case 'derive':
-    case 'plus':
-      return backend.prf(answer.prf) !== undefined;
-    case 'group':
-    case 'exchange':
-    case 'refuse':
-      return backend.group(answer.group) !== undefined;
-    case 'sha1':
-      return true;
-  }
 }
