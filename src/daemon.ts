@@ -11,11 +11,22 @@ import { openPosture } from './daemon/posture.ts';
 import { Pump } from './daemon/pump.ts';
 import { openRecords, type Records } from './daemon/records.ts';
 import { type Reloaded, type Reread, reloader } from './daemon/reload.ts';
+import { type OpenInner, Traffic } from './daemon/traffic.ts';
 import type { Connector } from './ems/index.ts';
 import { type Clocks, Engine, type GatewayView } from './ike/index.ts';
 import { DebugStream, type Journal } from './log/index.ts';
 import { trafficOff } from './log/phrases/index.ts';
-import { type Datagram, kernelSockets, type Listener, openGeography, openUdp, systemCalls, type UdpPort } from './net/index.ts';
+import {
+  type Datagram,
+  EnvironmentRefused,
+  kernelSockets,
+  type Listener,
+  openGeography,
+  openUdp,
+  systemCalls,
+  type UdpPort,
+} from './net/index.ts';
+import { classify } from './wire/index.ts';
 
 export type { Reread } from './daemon/reload.ts';
 export { chooseCrypto, selfCheck } from './daemon/selfCheck.ts';
@@ -33,6 +44,8 @@ export type DaemonOptions = {
   /** The private directory that is ours: what EMS said and whom it knows us as is kept there. Without it nothing is. */
   readonly state?: string | undefined;
   readonly journal: Journal;
+  /** The network behind the gateway; without it, or when the machine does not allow it, traffic is off. */
+  readonly inner?: OpenInner | undefined;
   /** Reads the configuration again; without it there is no file to read. */
   readonly reread?: () => Promise<Reread>;
 };
@@ -63,7 +76,18 @@ const LOOK = 20;
 export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const { journal, config } = o;
   let country = await geography(config);
+  const traffic = new Traffic(config, {
+    now: () => performance.now(),
+    send: (from, to, octets) => {
+      records?.packet(from, to, octets);
+      udp?.send(from, to, octets);
+    },
+    command: (command) => pump?.command(command),
+    journal,
+  });
+  await openTraffic(traffic, o);
   const engine = new Engine({
+    encapsulates: traffic.on,
     country: (address) => country(address),
     config,
     entropy: { octets: randomOctets, keyPair: (group) => group.generate() },
@@ -74,7 +98,6 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const debug = new DebugStream((listening) => {
     engine.debug = listening;
   });
-  const children = { installed: 0, opened: 0, quarantined: 0, removed: 0 };
   let udp: UdpPort | undefined;
   let records: Records | undefined;
   let pump: Pump | undefined;
@@ -101,9 +124,9 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       () => clocks().unix,
     ),
     child: (output) => {
-      // No data plane yet: what would be installed is counted and said, its keys are forgotten here.
-      children[COUNTED[output.do]] += 1;
-      if (output.do === 'install' && debug.listening) debug.say({ kind: 'gateway', name: output.child.gateway }, trafficOff());
+      if (output.do === 'install' && !traffic.on && debug.listening)
+        debug.say({ kind: 'gateway', name: output.child.gateway }, trafficOff());
+      traffic.child(output);
     },
     tell: (event) => {
       journal.event(event);
@@ -120,6 +143,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       await posture.become(next);
       country = there;
       const before = engine.deleting;
+      traffic.reload(next);
       running.command({ do: 'configure', config: next });
       for (const why of unreachable(next.profiles, udp?.listening ?? [])) journal.note('warn', why);
       const { ikePort, nattPort } = config.system;
@@ -137,7 +161,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const arrived = (d: Datagram) => {
     if (records === undefined) return; // we are not there yet; who means it says it again
     records.packet(d.from, d.to, d.octets);
-    running.datagram(d);
+    if (traffic.on && d.natt && classify(d.octets, true).kind === 'esp') traffic.esp(d);
+    else running.datagram(d);
   };
   try {
     const calls = await systemCalls();
@@ -162,15 +187,17 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   } catch (error) {
     running.stop();
     await udp?.close();
+    await traffic.close();
     await records?.close();
     await posture.stop();
     throw error;
   }
   const [port, files] = [udp, records];
-  journal.note(
-    'warn',
-    'traffic off: there is no data plane; clients authenticate, get an address and child SAs, and no packet is carried',
-  );
+  if (traffic.on) {
+    journal.note('info', `traffic on: packets are carried to ${traffic.inner}`);
+    for (const name of traffic.unruled(config))
+      journal.note('warn', `no firewall policy names "${name}": all its traffic is let through`, { profile: name });
+  }
   for (const why of unreachable(config.profiles, port.listening)) journal.note('warn', why);
   return {
     get listening() {
@@ -188,13 +215,14 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       for (let waited = 0; waited < GOODBYE && engine.deleting > 0; waited += LOOK) await sleep(LOOK);
       running.stop();
       await port.close();
+      await traffic.close();
       await posture.stop();
       await files.close();
     },
     counters: () => ({
       ...engine.counters(),
       faults: running.faults,
-      ...children,
+      ...traffic.counters(),
       ...flat(port),
       journalThinned: journal.counters.thinned,
       journalDropped: journal.counters.dropped,
@@ -202,7 +230,20 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   };
 }
 
-const COUNTED = { install: 'installed', open: 'opened', quarantine: 'quarantined', remove: 'removed' } as const;
+async function openTraffic(traffic: Traffic, { inner, journal }: DaemonOptions): Promise<void> {
+  const off = (why: string, fix: string) =>
+    journal.note('warn', `traffic off: ${why}; clients authenticate, get an address and child SAs, and no packet is carried`, {
+      fix,
+    });
+  if (inner === undefined) return off('nobody asked for it', 'Run it with --inner tun, as root or with CAP_NET_ADMIN.');
+  try {
+    await traffic.open(inner);
+  } catch (error) {
+    if (!(error instanceof EnvironmentRefused)) throw error;
+    off(error.message, error.fix);
+  }
+}
+
 const clocks = (): Clocks => ({ now: performance.now(), unix: Math.floor(Date.now() / 1000) });
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -9,7 +9,7 @@ import type { Event, Phrase, Scope } from '../log/index.ts';
 /** What the pump needs of the engine; tests give a small one of their own. */
 export type PumpedEngine = Pick<Engine, 'datagram' | 'answer' | 'command' | 'tick' | 'deadline' | 'take'>;
 type Keys = Extract<Output, { do: 'keys' }>['table'];
-type Child = Extract<Output, { do: 'install' | 'open' | 'quarantine' | 'remove' }>;
+type Child = Extract<Output, { do: 'install' | 'open' | 'quarantine' | 'remove' | 'move' }>;
 type Incoming = Parameters<Engine['datagram']>[0];
 type Command = Parameters<Engine['command']>[0];
 
@@ -120,6 +120,7 @@ export class Pump {
       case 'open':
       case 'quarantine':
       case 'remove':
+      case 'move':
         world.child(output);
         break;
       case 'tell':

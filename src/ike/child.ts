@@ -33,6 +33,8 @@ export type ChildRequest = {
   readonly old: ChildSa | undefined;
 };
 
+const NOT_CARRIED = 'its ESP would be IP protocol 50, and only ESP in UDP is carried: the peer must do NAT traversal';
+
 export type ChildOutcome =
   | { readonly kind: 'made'; readonly child: ChildSa; readonly keys: ChildKeys; readonly payloads: readonly Payload[] }
   | { readonly kind: 'refused'; readonly notify: Payload; readonly name: NotifyName; readonly why: string };
@@ -48,6 +50,11 @@ export function makeChild(request: ChildRequest, env: Env): ChildOutcome {
   const number = env.childNumber();
   env.say({ child: number }, phrases.peerProposal);
   saySelectors(env, { child: number }, request.TSi, request.TSr);
+  if (env.encapsulates && !env.path.natt) {
+    env.say({ child: number }, phrases.mismatch, NOT_CARRIED);
+    env.tell({ kind: 'child-refused', notify: 'NO_PROPOSAL_CHOSEN', why: NOT_CARRIED });
+    return { kind: 'refused', notify: notify('NO_PROPOSAL_CHOSEN'), name: 'NO_PROPOSAL_CHOSEN', why: NOT_CARRIED };
+  }
   const assigned = { ipv4: request.assigned4, ipv6: request.assigned6 };
   const modeCfg = profile.modeCfg?.assign === true;
   let matched: Phase2 | undefined;

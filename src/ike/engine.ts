@@ -49,7 +49,10 @@ export type Command =
   /** What the gate goes by has changed for these devices, or for anybody: it is asked again. */
   | { readonly do: 'posture-changed'; readonly uids: 'all' | readonly string[] }
   /** From here on this configuration holds; what stands is judged by it. */
-  | { readonly do: 'configure'; readonly config: Config };
+  | { readonly do: 'configure'; readonly config: Config }
+  /** From the data plane, about one child: its soft or hard end, and an authentic packet from another place. */
+  | { readonly do: 'rekey-child' | 'end-child'; readonly spi: number }
+  | { readonly do: 'moved'; readonly spi: number; readonly path: Path };
 
 /** What is taken for the answer of a path validation that did not end in time. */
 const TOO_SLOW: Answer = { about: 'certificate', verdict: { ok: false, why: 'path validation did not end in time' } };
@@ -62,6 +65,7 @@ export class Engine {
 
   /**
    * @param o.exportKeys gives `keys` outputs for Wireshark: a capability of the operator's explicit flag alone
+   * @param o.encapsulates ESP can be carried in UDP and not otherwise: every peer is made to encapsulate (RFC 7296 §2.23)
    * @param o.debug builds `say` outputs; without it no debug line costs anything
    */
   constructor(o: {
@@ -70,6 +74,7 @@ export class Engine {
     clocks: Clocks;
     debug?: boolean;
     exportKeys?: boolean;
+    encapsulates?: boolean;
     country?: (address: string) => string | undefined;
   }) {
     const { settings, profiles } = o.config;
@@ -78,6 +83,7 @@ export class Engine {
       config: o.config,
       entropy: o.entropy,
       exportKeys: o.exportKeys === true,
+      encapsulates: o.encapsulates === true,
       table: new SaTable(),
       out: new Outbox(),
       slab: new Slab(),
@@ -156,6 +162,16 @@ export class Engine {
         return;
       case 'posture-changed':
         return this.#life.standings.changed(command.uids);
+      case 'rekey-child':
+      case 'end-child': {
+        const slot = this.#world.table.byEsp(command.spi);
+        return slot === undefined ? undefined : this.#life.carried(slot, command.spi, command.do);
+      }
+      case 'moved': {
+        const slot = this.#world.table.byEsp(command.spi);
+        if (slot !== undefined && this.#misplaced(slot, command.path) === undefined) this.#follow(slot, command.path);
+        return;
+      }
       case 'configure':
         return reconfigure(this.#world, this.#life, command.config);
       case 'delete': {
@@ -320,6 +336,8 @@ export class Engine {
     const floats = sa.at !== 'established' && sa.at !== 'closed'; // §2.23: to 4500 with the first IKE_AUTH, NAT or not
     if (!floats && !sa.basis.natPeer && was.remote.address !== path.remote.address) return;
     slot.path = path;
+    const [child] = sa.at === 'established' ? sa.children : [];
+    if (child !== undefined) this.#world.out.push({ do: 'move', spi: child.spiIn, path });
     const env = this.#life.env(slot);
     if (was.remote.address !== path.remote.address) {
       env.say('sa', phrases.remoteAddressChange, was.remote.address, path.remote.address);

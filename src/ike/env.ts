@@ -47,6 +47,9 @@ export class SlotEnv implements Env {
   get debug(): boolean {
     return this.#world.debug;
   }
+  get encapsulates(): boolean {
+    return this.#world.encapsulates;
+  }
   get busy(): Env['busy'] {
     const under = this.#slot.own?.current?.pending.request.do;
     return under === 'dpd' || under === 'notify' ? undefined : under;

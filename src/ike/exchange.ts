@@ -105,6 +105,8 @@ export type Env = {
   say<A extends readonly unknown[]>(where: Where, phrase: (...args: A) => Phrase, ...args: A): void;
   /** False spares the work of preparing arguments for `say`. */
   readonly debug: boolean;
+  /** ESP is carried in UDP, and not otherwise. */
+  readonly encapsulates: boolean;
   /** The country of an address, ISO code; undefined when nobody can tell. */
   country(address: string): string | undefined;
   random(n: number): Uint8Array;

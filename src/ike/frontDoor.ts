@@ -127,6 +127,9 @@ class FrontEnv implements InitEnv {
   get debug(): boolean {
     return this.#world.debug;
   }
+  get encapsulates(): boolean {
+    return this.#world.encapsulates;
+  }
   get admission(): AdmissionControl {
     return this.#world.admission;
   }

@@ -7,6 +7,7 @@ import * as phrases from '../log/phrases/index.ts';
 import { spiText } from './child.ts';
 import { SlotEnv, subjectOf } from './env.ts';
 import type { ChildKeys } from './exchange.ts';
+import type { ChildOwner } from './outbox.ts';
 import { Requests } from './requests.ts';
 import { type ChildSa, type Established, type IkeSa, nameOf } from './sa.ts';
 import { dueOf, isIdle, rekeys, type Slot } from './slot.ts';
@@ -69,9 +70,9 @@ export class Life {
     const { out, table } = this.#world;
     const { child } = keys;
     table.setEsp(child.spiIn, slot);
-    out.push({ do: 'install', child: keys });
     const { sa } = slot;
-    if (sa.at !== 'established') return;
+    if (sa.at !== 'established') throw new RangeError('a child without an established SA'); // ours
+    out.push({ do: 'install', child: keys, owner: ownerOf(sa) });
     this.valve(slot, child.spiIn);
     const event = { kind: 'child-up', spi: spiText(child.spiIn), suite: child.suite.text, phase2: child.phase2.name } as const;
     out.push({ do: 'tell', event: { ...event, ...subjectOf(slot, sa.instance) } });
@@ -94,6 +95,17 @@ export class Life {
     out.push({ do: 'remove', spi: child.spiIn });
     const event = { kind: 'child-down', spi: spiText(child.spiIn), reason, ...subjectOf(slot, nameOf(slot.sa)) } as const;
     out.push({ do: 'tell', event });
+  }
+
+  /** What a child has carried is enough to rekey it, or to end it. */
+  carried(slot: Slot, spi: number, what: 'rekey-child' | 'end-child'): void {
+    const { sa } = slot;
+    const child = sa.at === 'established' ? sa.children.find(({ spiIn }) => spiIn === spi) : undefined;
+    if (sa.at !== 'established' || child?.state !== 'installed') return;
+    if (what === 'end-child') return this.endChild(slot, child, 'lifetime');
+    if (!rekeys(sa) || !Number.isFinite(child.soft)) return; // the peer's to do, or under way
+    this.#change(slot, sa, { ...child, soft: Number.POSITIVE_INFINITY });
+    this.requests.submit(slot, { do: 'rekey-child', spiIn: spi });
   }
 
   /** Ends one child: its traffic at once, the peer's half by a Delete. */
@@ -284,6 +296,16 @@ export class Life {
       this.requests.submit(slot, { do: 'rekey-ike' });
     } else if (isIdle(slot, sa, now)) this.requests.submit(slot, { do: 'dpd' });
   }
+}
+
+function ownerOf({ profile, proof, lease4, lease6, basis }: Established): ChildOwner {
+  return {
+    profile: profile.name,
+    leases: [lease4, lease6].flatMap((lease) => (lease === undefined ? [] : [lease.address])),
+    user: proof.user,
+    groups: proof.group === undefined ? [] : [proof.group],
+    keepalive: basis.natMe ? profile.keepalive * 1000 : undefined,
+  };
 }
 
 /** RFC 7383 §2.5.1: octets that an IKE message may have so that its IP datagram keeps to `fragmentation-mtu`. */

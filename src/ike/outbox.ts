@@ -22,16 +22,29 @@ export type IkeKeyTable = {
   readonly integ: number;
 };
 
+/** Whose child it is, as a data plane has to know: what it may send from, and what policies ask. */
+export type ChildOwner = {
+  readonly profile: string;
+  /** Its inner addresses: 4 or 16 octets each. */
+  readonly leases: readonly Uint8Array[];
+  readonly user: string | undefined;
+  readonly groups: readonly string[];
+  /** ms between NAT keepalives; undefined unless we are behind a NAT. */
+  readonly keepalive: number | undefined;
+};
+
 export type Output =
   | { readonly do: 'send'; readonly from: Endpoint; readonly to: Endpoint; readonly octets: Uint8Array }
   | { readonly do: 'ask'; readonly ticket: Ticket; readonly question: Question }
   /** A child SA, always with its valve shut. */
-  | { readonly do: 'install'; readonly child: ChildKeys }
+  | { readonly do: 'install'; readonly child: ChildKeys; readonly owner: ChildOwner }
   /** The only way to open it. */
   | { readonly do: 'open'; readonly spi: number; readonly by: Clearance }
   /** Its standing is lost and it stays connected: only these inner destinations. */
   | { readonly do: 'quarantine'; readonly spi: number; readonly to: readonly Range[] }
   | { readonly do: 'remove'; readonly spi: number }
+  /** The client of this child is answered there from now on, in all its children. */
+  | { readonly do: 'move'; readonly spi: number; readonly path: Path }
   | { readonly do: 'tell'; readonly event: Event }
   | { readonly do: 'say'; readonly scope: Scope; readonly line: Phrase }
   | { readonly do: 'keys'; readonly table: IkeKeyTable };

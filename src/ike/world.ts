@@ -29,6 +29,8 @@ export type World = {
   config: Config;
   readonly entropy: Entropy;
   readonly exportKeys: boolean;
+  /** There is a data plane that carries ESP in UDP only: peers are made to encapsulate. */
+  readonly encapsulates: boolean;
   readonly table: SaTable;
   readonly out: Outbox;
   readonly slab: Slab;

@@ -2,6 +2,7 @@
 export { type LocalAddress, localAddresses } from './addresses.ts';
 export { type Capture, openCapture } from './capture.ts';
 export { type Geography, openGeography } from './geography.ts';
+export type { InnerNetwork } from './inner.ts';
 export { kernelSockets } from './kernelSockets.ts';
 export { type IkeKeys, type KeyTable, openKeyTable } from './keyTable.ts';
 export { type MemoryUdp, memoryUdp } from './memory.ts';

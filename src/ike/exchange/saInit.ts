@@ -43,6 +43,8 @@ export type InitEnv = {
   readonly now: Instant;
   readonly config: Config;
   readonly debug: boolean;
+  /** Every peer is to send its ESP in UDP. */
+  readonly encapsulates: boolean;
   readonly admission: AdmissionControl;
   readonly cookies: Cookies;
   readonly slab: Slab;
@@ -187,7 +189,9 @@ function halfOpen(
     { kind: 'SA', proposals: [choice.proposal] },
     { kind: 'KE', group: choice.group, data: pair.publicValue },
     { kind: 'NONCE', data: Nr },
-    ...(nat.supported ? natNotifies({ SPIi: header.SPIi, SPIr }, path, natMode) : []),
+    ...(nat.supported
+      ? natNotifies({ SPIi: header.SPIi, SPIr }, path, natMode === 'enable' && env.encapsulates ? 'forced' : natMode)
+      : []),
     ...certificateRequest(choice.candidates),
     ...(fragmentation ? [notify('IKEV2_FRAGMENTATION_SUPPORTED')] : []),
     ...(hashes !== undefined ? [notify('SIGNATURE_HASH_ALGORITHMS', HASHES)] : []),

@@ -1,0 +1,170 @@
+/**
+ * Traffic: the data plane between the outer sockets and the network behind the gateway. What the engine says of children goes in,
+ * what the data plane says of them goes back as commands. Without an inner network children are counted, their keys forgotten.
+ */
+import { espOpener, espSealer, randomOctets } from '../../crypto/index.ts';
+import type { Config } from '../config/index.ts';
+import { DataPlane, HEADROOM, type PlaneView, type Selector, TAILROOM } from '../esp/index.ts';
+import type { Command, Output } from '../ike/index.ts';
+import type { Journal } from '../log/index.ts';
+import type { Datagram, Endpoint, InnerNetwork } from '../net/index.ts';
+
+export type ChildOutput = Extract<Output, { do: 'install' | 'open' | 'quarantine' | 'remove' | 'move' }>;
+
+/** Opens the network behind the gateway; packets of it come with HEADROOM octets before and TAILROOM behind them. */
+export type OpenInner = (o: {
+  readonly headroom: number;
+  readonly tailroom: number;
+  readonly onPacket: (octets: Uint8Array, at: number, length: number) => void;
+}) => Promise<InnerNetwork>;
+
+export type TrafficWorld = {
+  /** Monotonic ms. */
+  readonly now: () => number;
+  readonly send: (from: Endpoint, to: Endpoint, octets: Uint8Array) => void;
+  readonly command: (command: Command) => void;
+  readonly journal: Journal;
+};
+
+/** How often what depends on time is looked at, ms. */
+const TICK = 1000;
+/** A rekey begins when so much of what may be carried has been. */
+const SOFT = 0.9;
+
+export class Traffic {
+  readonly #world: TrafficWorld;
+  readonly #plane: DataPlane;
+  readonly #count = { installed: 0, opened: 0, quarantined: 0, removed: 0 };
+  #inner: InnerNetwork | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(config: Config, world: TrafficWorld) {
+    this.#world = world;
+    this.#plane = new DataPlane({
+      sink: {
+        inner: (octets, at, length) => void this.#inner?.send(octets, at, length),
+        outer: (octets, at, length, path) => world.send(path.local, path.remote, octets.slice(at, at + length)),
+      },
+      random: (octets) => octets.set(randomOctets(octets.length)),
+      rules: config.rules,
+      tunnels: config.profiles.map(({ name }) => name),
+    });
+  }
+
+  /** Packets are carried. */
+  get on(): boolean {
+    return this.#inner !== undefined;
+  }
+  /** Where they are carried to. */
+  get inner(): string | undefined {
+    return this.#inner?.name;
+  }
+
+  /** Begins to carry. Rejects with EnvironmentRefused when the machine does not allow it: then it carries nothing. */
+  async open(inner: OpenInner): Promise<void> {
+    this.#inner = await inner({
+      ...{ headroom: HEADROOM, tailroom: TAILROOM },
+      onPacket: (octets, at, length) => {
+        this.#plane.outbound(octets, at, length, this.#world.now());
+        this.#events();
+      },
+    });
+    this.#timer = setInterval(() => this.#plane.tick(this.#world.now()), TICK);
+    this.#timer.unref();
+  }
+
+  /** Profiles whose traffic no policy restricts. */
+  unruled({ profiles }: Config): readonly string[] {
+    return profiles.map(({ name }) => name).filter((name) => !this.#plane.ruled(name));
+  }
+
+  /** A datagram of the NAT-T port whose first octets are an SPI. */
+  esp({ octets, from, to, natt }: Datagram): void {
+    this.#plane.inbound(octets, 0, octets.length, { local: to, remote: from, natt }, this.#world.now());
+    this.#events();
+  }
+
+  child(output: ChildOutput): void {
+    if (output.do !== 'move') this.#count[COUNTED[output.do]] += 1;
+    if (!this.on) return output.do === 'install' ? wipe(output.child.material) : undefined;
+    switch (output.do) {
+      case 'install':
+        return this.#install(output);
+      case 'open':
+        return this.#plane.open(output.spi, output.by);
+      case 'quarantine':
+        return this.#plane.quarantine(output.spi, output.to);
+      case 'remove':
+        return this.#plane.remove(output.spi);
+      case 'move':
+        return this.#plane.move(output.spi, output.path);
+    }
+  }
+
+  /** Other policies. */
+  reload(config: Config): void {
+    this.#plane.reload(
+      config.rules,
+      config.profiles.map(({ name }) => name),
+    );
+  }
+
+  view(): PlaneView {
+    return this.#plane.snapshot();
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    const { total, flows } = this.#plane.snapshot();
+    const { drops, ...carried } = total;
+    const dropped = Object.entries(drops).flatMap(([reason, n]) => (n === 0 ? [] : [[`esp-${reason}`, n] as const]));
+    return { ...this.#count, ...carried, flows, ...Object.fromEntries(dropped), ...this.#inner?.counters() };
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    const inner = this.#inner;
+    this.#inner = undefined;
+    await inner?.close();
+  }
+
+  #install({ child: { child, gateway, material, path }, owner }: Extract<ChildOutput, { do: 'install' }>): void {
+    const { encr, keyLength, integ, esn } = child.suite;
+    const transform = { encr, keyLength, integ, esn };
+    const opener = espOpener(transform, material.encrIn, material.integIn);
+    const sealer = espSealer(transform, material.encrOut, material.integOut);
+    wipe(material);
+    // What was negotiated can be carried: config takes no other algorithms.
+    if (opener === undefined || sealer === undefined) throw new RangeError(`no ESP for ${child.suite.text}`);
+    const { keylifeKb, replay } = child.phase2;
+    const hard = keylifeKb === undefined ? undefined : keylifeKb * 1024;
+    this.#plane.install(
+      {
+        ...{ spiIn: child.spiIn, spiOut: child.spiOut, gateway, path, esn, replay, opener, sealer },
+        ...{ profile: owner.profile, user: owner.user, groups: owner.groups, leases: owner.leases, keepalive: owner.keepalive },
+        TSi: ranges(child.TSi),
+        TSr: ranges(child.TSr),
+        ...(hard === undefined ? {} : { hard: { octets: hard }, soft: { octets: Math.floor(hard * SOFT) } }),
+      },
+      this.#world.now(),
+    );
+  }
+
+  #events(): void {
+    for (const event of this.#plane.take()) {
+      const { kind, spi } = event;
+      if (kind === 'moved') this.#world.command({ do: 'moved', spi, path: event.path });
+      else this.#world.command({ do: kind === 'soft' ? 'rekey-child' : 'end-child', spi });
+    }
+  }
+}
+
+const COUNTED = { install: 'installed', open: 'opened', quarantine: 'quarantined', remove: 'removed' } as const;
+
+type Child = Extract<ChildOutput, { do: 'install' }>['child'];
+
+const ranges = (selectors: Child['child']['TSi']): readonly Selector[] =>
+  selectors.flatMap((ts) => (ts.type === 'other' ? [] : [ts]));
+
+function wipe(material: Child['material']): void {
+  for (const octets of Object.values(material)) octets.fill(0);
+}
