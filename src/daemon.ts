@@ -83,7 +83,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       udp?.send(from, to, octets);
     },
     command: (command) => pump?.command(command),
-    journal,
+    espKeys: (keys) => records?.espKeys(keys),
   });
   await openTraffic(traffic, o);
   const engine = new Engine({

@@ -4,13 +4,15 @@
  */
 import type { IkeKeyTable } from '../ike/index.ts';
 import type { Journal } from '../log/index.ts';
-import { type Capture, type Endpoint, type KeyTable, openCapture, openKeyTable } from '../net/index.ts';
+import { type Capture, type Endpoint, type EspKeys, type KeyTable, openCapture, openKeyTable } from '../net/index.ts';
 
 export type RecordOptions = { readonly capture: string | undefined; readonly captureKeys: string | undefined };
 
 export type Records = {
   packet(from: Endpoint, to: Endpoint, octets: Uint8Array): void;
   keys(table: IkeKeyTable): void;
+  /** One direction of a child SA. */
+  espKeys(keys: EspKeys): void;
   close(): Promise<void>;
 };
 
@@ -57,6 +59,14 @@ export async function openRecords(o: RecordOptions, journal: Journal, unixMs: ()
       if (table.failed !== undefined) say('the key table cannot be written any more', { why: table.failed });
       else
         say('an IKE SA is missing in the key table', {
+          why: `Wireshark has no name for its algorithms (ENCR ${keys.encr}, INTEG ${keys.integ})`,
+        });
+    },
+    espKeys(keys) {
+      if (table === undefined || table.addEsp(keys)) return;
+      if (table.failed !== undefined) say('the key table cannot be written any more', { why: table.failed });
+      else
+        say('a child SA is missing in the key table', {
           why: `Wireshark has no name for its algorithms (ENCR ${keys.encr}, INTEG ${keys.integ})`,
         });
     },

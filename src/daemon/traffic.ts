@@ -6,8 +6,7 @@ import { espOpener, espSealer, randomOctets } from '../../crypto/index.ts';
 import type { Config } from '../config/index.ts';
 import { DataPlane, HEADROOM, type PlaneView, type Selector, TAILROOM } from '../esp/index.ts';
 import type { Command, Output } from '../ike/index.ts';
-import type { Journal } from '../log/index.ts';
-import type { Datagram, Endpoint, InnerNetwork } from '../net/index.ts';
+import type { Datagram, Endpoint, EspKeys, InnerNetwork } from '../net/index.ts';
 
 export type ChildOutput = Extract<Output, { do: 'install' | 'open' | 'quarantine' | 'remove' | 'move' }>;
 
@@ -23,7 +22,8 @@ export type TrafficWorld = {
   readonly now: () => number;
   readonly send: (from: Endpoint, to: Endpoint, octets: Uint8Array) => void;
   readonly command: (command: Command) => void;
-  readonly journal: Journal;
+  /** For Wireshark, when a flag asks for it: each direction of a child. */
+  readonly espKeys: (keys: EspKeys) => void;
 };
 
 /** How often what depends on time is looked at, ms. */
@@ -132,6 +132,7 @@ export class Traffic {
     const transform = { encr, keyLength, integ, esn };
     const opener = espOpener(transform, material.encrIn, material.integIn);
     const sealer = espSealer(transform, material.encrOut, material.integOut);
+    this.#export(child, material, path);
     wipe(material);
     // What was negotiated can be carried: config takes no other algorithms.
     if (opener === undefined || sealer === undefined) throw new RangeError(`no ESP for ${child.suite.text}`);
@@ -147,6 +148,14 @@ export class Traffic {
       },
       this.#world.now(),
     );
+  }
+
+  #export({ spiIn, spiOut, suite }: Child['child'], material: Child['material'], { local, remote }: Child['path']): void {
+    const { encr, integ } = suite;
+    const [here, there] = [local.address, remote.address];
+    const { encrIn, integIn, encrOut, integOut } = material;
+    this.#world.espKeys({ from: there, to: here, spi: spiIn, encr, integ, encrKey: encrIn, integKey: integIn });
+    this.#world.espKeys({ from: here, to: there, spi: spiOut, encr, integ, encrKey: encrOut, integKey: integOut });
   }
 
   #events(): void {

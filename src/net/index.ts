@@ -1,6 +1,7 @@
 /** The operating system's network, as the daemon sees it. */
 export { type LocalAddress, localAddresses } from './addresses.ts';
 export { type Capture, openCapture } from './capture.ts';
+export type { EspKeys } from './espTable.ts';
 export { type Geography, openGeography } from './geography.ts';
 export type { InnerNetwork } from './inner.ts';
 export { kernelSockets } from './kernelSockets.ts';

@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type EspKeys, espTableLine } from './espTable.ts';
 import { openPrivateFile } from './file.ts';
 import { codeOf, EnvironmentRefused } from './refusal.ts';
 
@@ -24,6 +25,8 @@ export type IkeKeys = {
 export type KeyTable = {
   /** Adds an IKE SA; false when Wireshark has no name for its algorithms (nothing is written then) or the disk refused. */
   add(keys: IkeKeys): boolean;
+  /** Adds one direction of a child SA, as `add`. */
+  addEsp(keys: EspKeys): boolean;
   close(): Promise<void>;
   readonly failed: string | undefined;
 };
@@ -32,7 +35,7 @@ const QUEUE = 1024 * 1024;
 const LIMIT = 256 * 1024 * 1024;
 
 /**
- * Opens `ikev2_decryption_table` in a directory, which is made for this user alone when it is not there. Lines are added to
+ * Opens `ikev2_decryption_table` and `esp_sa` in a directory, which is made for this user alone when it is not there. Lines are added to
  * an old table: it may be a person's own Wireshark profile.
  *
  * @throws EnvironmentRefused when directory or file cannot be made
@@ -47,21 +50,24 @@ export async function openKeyTable(directory: string): Promise<KeyTable> {
       'Name a directory that this user may write with --capture-keys DIR.',
     );
   }
-  const file = await openPrivateFile(join(directory, 'ikev2_decryption_table'), {
-    append: true,
-    queue: QUEUE,
-    limit: LIMIT,
-    what: "Wireshark's key table",
-    flag: '--capture-keys DIR',
-  });
+  const table = (name: string) =>
+    openPrivateFile(join(directory, name), {
+      append: true,
+      queue: QUEUE,
+      limit: LIMIT,
+      what: "Wireshark's key table",
+      flag: '--capture-keys DIR',
+    });
+  const [ike, esp] = [await table('ikev2_decryption_table'), await table('esp_sa')];
+  const write = (file: typeof ike, line: string | undefined) => line !== undefined && file.write(new TextEncoder().encode(line));
   return {
-    add(keys) {
-      const line = keyTableLine(keys);
-      return line !== undefined && file.write(new TextEncoder().encode(line));
+    add: (keys) => write(ike, keyTableLine(keys)),
+    addEsp: (keys) => write(esp, espTableLine(keys)),
+    async close() {
+      await Promise.all([ike.close(), esp.close()]);
     },
-    close: () => file.close(),
     get failed() {
-      return file.failed;
+      return ike.failed ?? esp.failed;
     },
   };
 }
