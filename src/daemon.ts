@@ -28,6 +28,7 @@ import {
 } from './net/index.ts';
 import { classify } from './wire/index.ts';
 
+export { tunDevice } from './daemon/inside.ts';
 export type { Reread } from './daemon/reload.ts';
 export { chooseCrypto, selfCheck } from './daemon/selfCheck.ts';
 export { EXIT_FAULT, type ProcessLike, untilSignal } from './daemon/signals.ts';

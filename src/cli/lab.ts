@@ -79,6 +79,7 @@ async function running(
     ikePort: ports.ike,
     nattPort: ports.natt,
     state: made.directory,
+    inner: 'tun',
     debug: { narrative: true },
     capture: values.one('capture'),
     captureKeys: values.one('capture-keys'),

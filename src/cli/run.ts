@@ -20,6 +20,12 @@ export const run: Verb = {
     { name: 'listen', value: 'ADDR', many: true, help: 'a local address, IPv4 or IPv6; without it all of them' },
     { name: 'ike-port', value: 'N', help: 'UDP port for IKE (500, or what the file says)' },
     { name: 'natt-port', value: 'N', help: 'UDP port for NAT traversal (4500, or what the file says)' },
+    {
+      name: 'inner',
+      value: 'tun|off',
+      choices: ['tun', 'off'],
+      help: 'where packets of clients go: a TUN device (default; needs root), or nowhere',
+    },
     { name: 'state', value: 'DIR', help: 'private directory of this daemon; two cannot share one' },
     {
       name: 'debug',
@@ -77,6 +83,7 @@ export const run: Verb = {
       ikePort,
       nattPort,
       state: values.one('state'),
+      inner: values.one('inner') === 'off' ? ('off' as const) : ('tun' as const),
       debug: values.one('debug') === undefined ? undefined : {},
       capture: values.one('capture'),
       captureKeys: values.one('capture-keys'),

@@ -1,6 +1,6 @@
 /** The running daemon as `run` and `lab` show it: what it says on stdout, and how it ends. */
 import type { Config } from '../config/index.ts';
-import { chooseCrypto, type Daemon, type Reread, selfCheck, startDaemon, untilSignal } from '../daemon.ts';
+import { chooseCrypto, type Daemon, type Reread, selfCheck, startDaemon, tunDevice, untilSignal } from '../daemon.ts';
 import { type DebugFilter, type Journal, lineWriter } from '../log/index.ts';
 import { codeOf, type Listener } from '../net/index.ts';
 import { say, type Terminal } from './exit.ts';
@@ -16,6 +16,8 @@ export type ServeOptions = {
   readonly debug: DebugFilter | undefined;
   readonly capture: string | undefined;
   readonly captureKeys: string | undefined;
+  /** Carry packets to a TUN device. */
+  readonly inner: 'tun' | 'off';
   /** Reads the configuration again. */
   readonly reread: () => Promise<Reread>;
   /** Said once it listens, before the debug stream begins. */
@@ -33,7 +35,8 @@ export async function serve(o: ServeOptions, journal: Journal, { stdout, process
   const state = o.state === undefined ? undefined : await takeState(o.state);
   let daemon: Daemon;
   try {
-    daemon = await startDaemon({ ...o, journal });
+    const inner = o.inner === 'tun' ? tunDevice(o.config, journal) : undefined;
+    daemon = await startDaemon({ ...o, inner, journal });
   } catch (error) {
     await state?.release();
     throw error;

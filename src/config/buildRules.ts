@@ -92,6 +92,7 @@ export function buildRules(store: Store): readonly FirewallRule[] {
       {
         id: Number(place.text),
         accept,
+        nat: accept && get(entry, 'nat'),
         srcintf: get(entry, 'srcintf'),
         dstintf: get(entry, 'dstintf'),
         from: everything ?? from.filter((r) => r !== undefined),

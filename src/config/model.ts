@@ -225,6 +225,8 @@ export type FirewallService = {
 export type FirewallRule = {
   readonly id: number;
   readonly accept: boolean;
+  /** Hide the source behind the address of the interface by which it leaves. */
+  readonly nat: boolean;
   readonly srcintf: readonly string[];
   readonly dstintf: readonly string[];
   readonly from: readonly Range[];

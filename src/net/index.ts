@@ -8,8 +8,10 @@ export { kernelSockets } from './kernelSockets.ts';
 export { type IkeKeys, type KeyTable, openKeyTable } from './keyTable.ts';
 export { type MemoryUdp, memoryUdp } from './memory.ts';
 export { systemCalls } from './native.ts';
+export { type InsideConfig, openTun } from './openTun.ts';
 export { codeOf, EnvironmentRefused } from './refusal.ts';
 export type { Endpoint } from './sockets.ts';
+export { notForwarding } from './system.ts';
 export {
   type Datagram,
   type ListenChange,

@@ -35,8 +35,8 @@ const QUEUE = 1024 * 1024;
 const LIMIT = 256 * 1024 * 1024;
 
 /**
- * Opens `ikev2_decryption_table` and `esp_sa` in a directory, which is made for this user alone when it is not there. Lines are added to
- * an old table: it may be a person's own Wireshark profile.
+ * Opens `ikev2_decryption_table` and `esp_sa` in a directory, which is made for this user alone when it is not there. Lines are
+ * added to an old table: it may be a person's own Wireshark profile.
  *
  * @throws EnvironmentRefused when directory or file cannot be made
  */

@@ -22,6 +22,15 @@ export type SystemCalls = {
   watch(fd: number, ready: () => void): Watch;
 };
 
+/** What a TUN device takes. */
+export type TunCalls = Pick<SystemCalls, 'close' | 'watch'> & {
+  /** TUNSETIFF on an open /dev/net/tun; `request` is a struct ifreq, which comes back with the name. */
+  makeTun(fd: number, request: Uint8Array): number;
+  /** A packet into, or out of, octets[at…at+length). */
+  read(fd: number, octets: Uint8Array, at: number, length: number): number;
+  write(fd: number, octets: Uint8Array, at: number, length: number): number;
+};
+
 /**
  * Tells that a socket has something to read or, while `writable` is on, room to write: in every turn of the event loop until
  * that has been done. Keeps the process alive until it is closed. `ready` runs outside of any callback scope of Node: what it
@@ -36,6 +45,8 @@ export const EAGAIN = 11;
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
+/** _IOW('T', 202, int) */
+const TUNSETIFF = 0x400454ca;
 
 type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'node'>;
 
@@ -43,7 +54,7 @@ type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'node'>
 export async function systemCalls(
   { platform, arch }: { readonly platform: string; readonly arch: string } = process,
   load: () => Promise<Koffi> = () => import('koffi'),
-): Promise<SystemCalls | string> {
+): Promise<(SystemCalls & TunCalls) | string> {
   // The layouts in `messages.ts` and `sockaddr.ts` are those of 64-bit, little-endian Linux.
   if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) return `it is not made for ${platform} on ${arch}`;
   try {
@@ -54,7 +65,7 @@ export async function systemCalls(
   }
 }
 
-function bindings(koffi: Koffi): SystemCalls {
+function bindings(koffi: Koffi): SystemCalls & TunCalls {
   const libc = koffi.load(null);
   // koffi knows nothing of types; these are what the declarations say.
   const call = <A extends unknown[]>(declaration: string): ((...given: A) => number) => {
@@ -71,6 +82,21 @@ function bindings(koffi: Koffi): SystemCalls {
   const recvmmsg = call<[number, Uint8Array, number, number, null]>('int recvmmsg(int, void *, unsigned int, int, void *)');
   const sendmmsg = call<[number, Uint8Array, number, number]>('int sendmmsg(int, void *, unsigned int, int)');
   const close = call<[number]>('int close(int)');
+  const ioctl = call<[number, number, Uint8Array]>('int ioctl(int, unsigned long, void *)');
+  const read = call<[number, number, number]>('int64_t read(int, uintptr_t, size_t)');
+  const write = call<[number, number, number]>('int64_t write(int, uintptr_t, size_t)');
+  const bases = new WeakMap<ArrayBufferLike, number>();
+  /** Of octets that are there: memory of an ArrayBuffer does not move while it lives. */
+  const place = (octets: Uint8Array, at: number, length: number): number => {
+    if (at < 0 || length < 0 || at + length > octets.length) throw new RangeError('beyond the octets');
+    const { buffer, byteOffset } = octets;
+    let base = bases.get(buffer);
+    if (base === undefined) {
+      base = Number(koffi.address(buffer));
+      bases.set(buffer, base);
+    }
+    return base + byteOffset + at;
+  };
   return {
     socket: (family) => socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
     setOption: (fd, level, option, value) => setsockopt(fd, level, option, Int32Array.of(value), 4),
@@ -81,6 +107,9 @@ function bindings(koffi: Koffi): SystemCalls {
     close,
     addressOf: (octets) => Number(koffi.address(octets)),
     watch: (fd, ready) => watch(koffi, fd, ready),
+    makeTun: (fd, request) => ioctl(fd, TUNSETIFF, request),
+    read: (fd, octets, at, length) => read(fd, place(octets, at, length), length),
+    write: (fd, octets, at, length) => write(fd, place(octets, at, length), length),
   };
 }
 
