@@ -44,12 +44,21 @@ interop('a real NAT between client and gateway', () => {
 });
 
 describe.each([
-  { setting: 'enable', says: 'NAT not detected', port: 500, name: 'enable: without a NAT, IKE stays on port 500' },
+  { setting: 'enable', inner: 'off', says: 'NAT not detected', port: 500, name: 'enable: without a NAT, IKE stays on port 500' },
+  {
+    setting: 'enable',
+    says: 'NAT not detected',
+    port: 4500,
+    name: 'enable, and packets are carried: the client is made to encapsulate',
+  },
   { setting: 'forced', says: 'NAT', port: 4500, name: 'forced: the client believes in a NAT and moves to port 4500' },
   { setting: 'disable', says: 'matched gateway', port: 500, name: 'disable: no NAT detection, nobody moves' },
-])('nattraversal $name', ({ setting, says, port }) => {
+])('nattraversal $name', ({ setting, says, port, inner = 'tun' }) => {
   interop('for a client without a data plane', () => {
-    const play = scene({ config: () => eapGateway({ nattraversal: setting, 'childless-ike': 'enable' }) });
+    const play = scene({
+      flags: ['--inner', inner],
+      config: () => eapGateway({ nattraversal: setting, 'childless-ike': 'enable' }),
+    });
 
     it('gets in', async () => {
       const charon = await play.charon({

@@ -1,4 +1,4 @@
-/** Programs for the two ends of a tunnel: an echo of TCP and UDP, and clients of it. Started as processes of their own, in a namespace. */
+/** Programs for the two ends of a tunnel: an echo of TCP and UDP, and clients of it, each started in a namespace. */
 import { createHash, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
