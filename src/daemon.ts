@@ -56,6 +56,8 @@ export type Daemon = {
   /** Subscribe here for the ike debug stream. */
   readonly debug: DebugStream;
   readonly connectors: readonly Connector[];
+  /** Are packets carried, and if not, why and what helps: a sentence or two. */
+  readonly traffic: string;
   /** All SAs as they are now, for whoever shows them. */
   gateways(): readonly GatewayView[];
   /** Reads the configuration again and puts it in force, whole or not at all. Never rejects. */
@@ -86,7 +88,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     command: (command) => pump?.command(command),
     espKeys: (keys) => records?.espKeys(keys),
   });
-  await openTraffic(traffic, o);
+  const words = await openTraffic(traffic, o);
   const engine = new Engine({
     encapsulates: traffic.on,
     country: (address) => country(address),
@@ -195,7 +197,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   }
   const [port, files] = [udp, records];
   if (traffic.on) {
-    journal.note('info', `traffic on: packets are carried to ${traffic.inner}`);
+    journal.note('info', words);
     for (const name of traffic.unruled(config))
       journal.note('warn', `no firewall policy names "${name}": all its traffic is let through`, { profile: name });
   }
@@ -208,6 +210,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     get connectors() {
       return posture.connectors;
     },
+    traffic: words,
     gateways: () => engine.snapshot(),
     reload,
     async stop() {
@@ -231,17 +234,22 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   };
 }
 
-async function openTraffic(traffic: Traffic, { inner, journal }: DaemonOptions): Promise<void> {
-  const off = (why: string, fix: string) =>
-    journal.note('warn', `traffic off: ${why}; clients authenticate, get an address and child SAs, and no packet is carried`, {
+/** Opens the inside, if it is wanted and allowed; says how that went, for people. */
+async function openTraffic(traffic: Traffic, { inner, journal }: DaemonOptions): Promise<string> {
+  const off = (why: string, fix: string): string => {
+    journal.note('warn', 'traffic off: clients authenticate, get an address and child SAs, and no packet is carried', {
+      why,
       fix,
     });
-  if (inner === undefined) return off('nobody asked for it', 'Run it with --inner tun, as root or with CAP_NET_ADMIN.');
+    return `Traffic is off: ${why} ${fix}`;
+  };
+  if (inner === undefined) return off('nobody asked for it.', 'Run it with --inner tun, as root or with CAP_NET_ADMIN.');
   try {
     await traffic.open(inner);
+    return `Traffic is on: packets of clients are carried to ${traffic.inner}.`;
   } catch (error) {
     if (!(error instanceof EnvironmentRefused)) throw error;
-    off(error.message, error.fix);
+    return off(error.message, error.fix);
   }
 }
 

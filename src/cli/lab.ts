@@ -84,7 +84,7 @@ async function running(
     capture: values.one('capture'),
     captureKeys: values.one('capture-keys'),
     reread: () => rereadConfigFile(made.config, moved),
-    onReady: ({ listening }) => introduce(made, emsState, config, listening, terminal),
+    onReady: (daemon) => introduce(made, emsState, config, daemon, terminal),
   });
   try {
     for (const [i, ports] of pairs.entries()) {
@@ -116,7 +116,7 @@ function introduce(
   { directory, ca, secrets }: Lab,
   ems: string,
   config: Config,
-  listening: Listening,
+  { listening, traffic }: { readonly listening: Listening; readonly traffic: string },
   { stdout, stderr }: Terminal,
 ): void {
   const address = reachable(listening);
@@ -137,7 +137,7 @@ function introduce(
     text.trimEnd(),
     '---',
     '',
-    `Profiles: ${profiles}. Traffic is off: clients authenticate and get an address, no packet is carried yet.`,
+    `Profiles: ${profiles}. ${traffic}`,
     'Ctrl-C ends the lab. What follows is the ike debug stream:',
     '',
   );

@@ -52,7 +52,7 @@ export function buildConfig(store: Store, findings: Findings): Config {
     system: systemOf(store),
     settings,
     policies,
-    rules: buildRules(store),
+    rules: buildRules(store, findings),
     fctems: servers,
     posture: buildPosture(store, findings),
   };

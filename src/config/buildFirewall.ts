@@ -1,6 +1,6 @@
 /**
- * `firewall policy`, `vip` and `access-proxy`: read, and their references checked. They are not enforced yet, so a name
- * that is not defined is a warning here.
+ * `firewall policy`, `vip` and `access-proxy`: read, and their references checked. A name that is not defined is a warning
+ * here: what the policy then grants is nothing (`buildRules.ts`).
  */
 import { isAddress } from './buildAddress.ts';
 import type { Findings } from './findings.ts';

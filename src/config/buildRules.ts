@@ -9,6 +9,8 @@ import { entriesOf, entryAt, type Store } from './interpret.ts';
 import type { Word } from './lexer.ts';
 import type { FirewallRule, FirewallService, Range } from './model.ts';
 import { policy, service, serviceGroup } from './schemaFirewall.ts';
+import { phase1 } from './schemaPhase1.ts';
+import { shown } from './setting.ts';
 import { type Given, get } from './table.ts';
 
 const TCP = 6;
@@ -70,40 +72,57 @@ const BUILT_IN: Readonly<Record<string, readonly FirewallService[]>> = {
   OSPF: [of(89)],
 };
 
-/** The policies in force, in their order. */
-export function buildRules(store: Store): readonly FirewallRule[] {
+/**
+ * The policies in force, in their order. One that cannot be told what it asks for is about everything when it denies, and grants
+ * nothing when it accepts: that is said where a tunnel is concerned.
+ */
+export function buildRules(store: Store, findings: Findings): readonly FirewallRule[] {
   return entriesOf(store, policy).flatMap((entry): readonly FirewallRule[] => {
     if (!get(entry, 'status')) return [];
     const accept = get(entry, 'action') === 'accept';
-    const place = entry.key;
-    const from = [...ranges(store, place, get(entry, 'srcaddr'), 4), ...ranges(store, place, get(entry, 'srcaddr6'), 6)];
-    const to = [...ranges(store, place, get(entry, 'dstaddr'), 4), ...ranges(store, place, get(entry, 'dstaddr6'), 6)];
-    const services = get(entry, 'service').map((name) => servicesOf(store, name, new Set()));
-    const spelled = [get(entry, 'ztna-ems-tag'), get(entry, 'ztna-ems-tag-secondary')];
-    const tags = spelled.map((list) => list.map(parsePostureTag));
-    const schedule = get(entry, 'schedule');
-    const timed = schedule !== '' && schedule !== 'always';
-    const unknown = services.includes(undefined) || [...from, ...to].includes(undefined) || tags.flat().includes(undefined);
-    const nowhere = from.length === 0 || to.length === 0; // internet services and the like
-    const unsure = timed || unknown || nowhere || CONDITIONS.some((word) => isOn(entry.given.get(word)));
-    if (unsure && accept) return [];
-    const everything = unsure ? [wholeRange(4), wholeRange(6)] : undefined;
-    return [
-      {
-        id: Number(place.text),
-        accept,
-        nat: accept && get(entry, 'nat'),
-        srcintf: get(entry, 'srcintf'),
-        dstintf: get(entry, 'dstintf'),
-        from: everything ?? from.filter((r) => r !== undefined),
-        to: everything ?? to.filter((r) => r !== undefined),
-        services: unsure ? [ALL] : services.flatMap((s) => s ?? []),
-        users: unsure ? [] : get(entry, 'users'),
-        groups: unsure ? [] : get(entry, 'groups'),
-        tags: unsure ? [] : demands(tags, get(entry, 'ztna-tags-match-logic') === 'and'),
-      },
-    ];
+    const { from, to, services, tags, unsure } = partsOf(store, entry);
+    const [srcintf, dstintf] = [get(entry, 'srcintf'), get(entry, 'dstintf')];
+    const rule = { id: Number(entry.key.text), accept, nat: accept && get(entry, 'nat'), srcintf, dstintf };
+    if (unsure === undefined)
+      return [{ ...rule, from, to, services, tags, users: get(entry, 'users'), groups: get(entry, 'groups') }];
+    if ([...srcintf, ...dstintf].some((name) => name === 'any' || entryAt(store, phase1, name) !== undefined)) {
+      const what = accept ? 'lets nothing through' : 'refuses everything on its interfaces';
+      findings.warn('later', entry.key, `policy ${rule.id} ${what}: ${unsure}`);
+    }
+    const all = [wholeRange(4), wholeRange(6)];
+    return accept ? [] : [{ ...rule, from: all, to: all, services: [ALL], tags: [], users: [], groups: [] }];
   });
+}
+
+type Parts = Pick<FirewallRule, 'from' | 'to' | 'services' | 'tags'>;
+
+/** `unsure`: why it cannot be told what the policy is about; undefined when it can. */
+function partsOf(store: Store, entry: PolicyEntry): Parts & { readonly unsure: string | undefined } {
+  const side = (word: 'srcaddr' | 'dstaddr', word6: 'srcaddr6' | 'dstaddr6') => [
+    ...ranges(store, entry.key, get(entry, word), 4),
+    ...ranges(store, entry.key, get(entry, word6), 6),
+  ];
+  const [from, to] = [side('srcaddr', 'srcaddr6'), side('dstaddr', 'dstaddr6')];
+  const services = get(entry, 'service').map((name) => servicesOf(store, name, new Set()));
+  const tags = [get(entry, 'ztna-ems-tag'), get(entry, 'ztna-ems-tag-secondary')].map((list) => list.map(parsePostureTag));
+  const known = <T>(list: readonly (T | undefined)[]) => list.filter((one) => one !== undefined);
+  const missing = services.includes(undefined) || [...from, ...to].includes(undefined) || tags.flat().includes(undefined);
+  return {
+    ...{ from: known(from), to: known(to), services: known(services).flat() },
+    tags: demands(tags, get(entry, 'ztna-tags-match-logic') === 'and'),
+    unsure: whyUnsure(entry, missing, from.length === 0 || to.length === 0),
+  };
+}
+
+type PolicyEntry = ReturnType<typeof entriesOf<typeof policy.words>>[number];
+
+function whyUnsure(entry: PolicyEntry, missing: boolean, nowhere: boolean): string | undefined {
+  const schedule = get(entry, 'schedule');
+  if (schedule !== '' && schedule !== 'always') return `schedule ${shown(schedule)} is not served`;
+  const condition = CONDITIONS.find((word) => isOn(entry.given.get(word)));
+  if (condition !== undefined) return `'${condition}' is not served`;
+  if (nowhere) return 'it names no addresses on one side';
+  return missing ? 'an address, service or tag in it is not defined, or of a kind that packets do not show' : undefined;
 }
 
 /** Words that turn or narrow what a policy is about, and that are not served. */

@@ -194,7 +194,7 @@ export type Settings = {
   readonly leaseLinger: number;
 };
 
-/** `firewall policy`, read for its groups; enforcing it is the data plane's. */
+/** `firewall policy` as it is written, for its groups; `FirewallRule` is what the data plane enforces. */
 export type Policy = {
   readonly id: number;
   readonly name: string;

@@ -170,7 +170,6 @@ export const policy = table({
   path: 'firewall policy',
   help: 'which traffic may pass',
   key: 'number',
-  later: 'policies are read for their user groups; traffic is not filtered by them yet',
   words: {
     name: note(text(35)),
     uuid,

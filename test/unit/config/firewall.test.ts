@@ -16,7 +16,6 @@ ${lines.join('\n')}
 next
 end
 `;
-const later = 'warning later: firewall policy: policies are read for their user groups; traffic is not filtered by them yet';
 
 describe('policies', () => {
   it('are read', () => {
@@ -36,8 +35,27 @@ describe('policies', () => {
       },
     ]);
   });
-  it('are not enforced yet, which is told once; what is built in is known', () => {
-    expect(told(policy('set service "all"') + policy('set service "HTTPS" "PING"'))).toEqual([later]);
+  it('of what is built in are known', () => {
+    expect(told(policy('set service "all"') + policy('set service "HTTPS" "PING"'))).toEqual([]);
+  });
+  it.each([
+    ['set schedule "none"', "lets nothing through: schedule 'none' is not served"],
+    ['set service-negate enable', "lets nothing through: 'service-negate' is not served"],
+    ['unset dstaddr', 'lets nothing through: it names no addresses on one side'],
+    [
+      'set service "H323"',
+      'lets nothing through: an address, service or tag in it is not defined, or of a kind that packets do not show',
+    ],
+  ])('that cannot be told what they are about grant nothing, which is told: %s', (line, words) => {
+    const text = policy('set action accept', line);
+    expect(told(text)).toContain(`warning later: policy 1 ${words}`);
+    expect(loadConfig(text).config.rules).toEqual([]);
+    const deny = policy('set action deny', line);
+    const refuses = words.replace('lets nothing through', 'refuses everything on its interfaces');
+    expect(told(deny)).toContain(`warning later: policy 1 ${refuses}`);
+    expect(loadConfig(deny).config.rules).toMatchObject([{ accept: false, tags: [] }]);
+    const elsewhere = text.replaceAll('"any"', '"wan"');
+    expect(told(elsewhere).filter((finding) => finding.includes(words))).toEqual([]);
   });
   it.each([
     ['srcintf', 'wan9', 'interface', 'system interface'],
@@ -63,8 +81,8 @@ describe('policies', () => {
   });
   it('without interfaces are told', () => {
     expect(told('config firewall policy\nedit 3\nset dstintf "any"\nnext\nend')).toEqual([
-      later,
       'warning missing: policy 3 has no srcintf: set srcintf "NAME", or "any"',
+      'warning later: policy 3 refuses everything on its interfaces: it names no addresses on one side',
     ]);
   });
 });

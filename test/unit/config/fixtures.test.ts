@@ -64,7 +64,6 @@ config firewall address\nedit "dialup_split"\nset subnet 10.0.0.0/8\nnext\nend\n
       '14:28 local_group',
       '19:26 auto',
       '24:37 EMS3_ZTNA_a',
-      '34:12 firewall',
       '38:25 mgmt1',
     ]);
     expect(loadConfig(read('guideExample2')).config).toMatchObject({
@@ -107,7 +106,7 @@ config firewall address\nedit "dialup_split"\nset subnet 10.0.0.0/8\nnext\nend\n
       '9:21 mylabfound-wildcard',
       '12:8 firewall',
       '20:13 ws1.mylabfound.com',
-      '28:8 firewall',
+      '29:6 9',
     ]);
   });
   it('the EMS servers: only the certificates that they name are missing', () => {
