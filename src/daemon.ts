@@ -143,10 +143,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     ...{ journal, reread: o.reread },
     async take(next) {
       const there = await geography(next);
+      await traffic.reload(next);
       await posture.become(next);
       country = there;
       const before = engine.deleting;
-      traffic.reload(next);
       running.command({ do: 'configure', config: next });
       for (const why of unreachable(next.profiles, udp?.listening ?? [])) journal.note('warn', why);
       const { ikePort, nattPort } = config.system;

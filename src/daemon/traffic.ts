@@ -6,7 +6,7 @@ import { espOpener, espSealer, randomOctets } from '../../crypto/index.ts';
 import type { Config } from '../config/index.ts';
 import { DataPlane, HEADROOM, type PlaneView, type Selector, TAILROOM } from '../esp/index.ts';
 import type { Command, Output } from '../ike/index.ts';
-import type { Datagram, Endpoint, EspKeys, InnerNetwork } from '../net/index.ts';
+import type { Datagram, Endpoint, EspKeys, InnerNetwork, InsideConfig } from '../net/index.ts';
 
 export type ChildOutput = Extract<Output, { do: 'install' | 'open' | 'quarantine' | 'remove' | 'move' }>;
 
@@ -25,6 +25,16 @@ export type TrafficWorld = {
   /** For Wireshark, when a flag asks for it: each direction of a child. */
   readonly espKeys: (keys: EspKeys) => void;
 };
+
+/** What the machine must know of a configuration: pools and policies. */
+export function insideOf({ profiles, rules }: Pick<Config, 'profiles' | 'rules'>): InsideConfig {
+  const tunnels = new Set(profiles.map(({ name }) => name));
+  const routes = profiles.flatMap(({ modeCfg }) => [...(modeCfg?.ipv4?.ranges ?? []), ...(modeCfg?.ipv6?.ranges ?? [])]);
+  const nat = rules
+    .filter(({ accept, srcintf }) => accept && srcintf.some((name) => name === 'any' || tunnels.has(name)))
+    .map(({ nat: masquerade, from, to }) => ({ masquerade, from, to }));
+  return { routes, nat };
+}
 
 /** How often what depends on time is looked at, ms. */
 const TICK = 1000;
@@ -101,8 +111,9 @@ export class Traffic {
     }
   }
 
-  /** Other policies. */
-  reload(config: Config): void {
+  /** Other pools and policies. Rejects with EnvironmentRefused when the machine does not take them: then the old ones stay. */
+  async reload(config: Config): Promise<void> {
+    await this.#inner?.become(insideOf(config));
     this.#plane.reload(
       config.rules,
       config.profiles.map(({ name }) => name),

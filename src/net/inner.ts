@@ -1,4 +1,9 @@
 /** The network behind the gateway, packet by packet. */
+import type { AddressRange } from './prefixes.ts';
+import type { NatRule } from './system.ts';
+
+/** What the machine must know of a configuration. */
+export type InsideConfig = { readonly routes: readonly AddressRange[]; readonly nat: readonly NatRule[] };
 
 /** Octets are the receiver's only during the call. */
 export type InnerNetwork = {
@@ -7,5 +12,7 @@ export type InnerNetwork = {
   /** One IP packet for the inside. False: it could not be taken; it is lost and counted. */
   send(octets: Uint8Array, at: number, length: number): boolean;
   counters(): Readonly<Record<string, number>>;
+  /** Other pools and policies. Rejects with EnvironmentRefused. */
+  become(inside: InsideConfig): Promise<void>;
   close(): Promise<void>;
 };

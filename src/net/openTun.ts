@@ -1,12 +1,9 @@
 /** The inside as a TUN device of this machine, with all that belongs to it, and without it again. */
-import type { InnerNetwork } from './inner.ts';
+import type { InnerNetwork, InsideConfig } from './inner.ts';
 import { systemCalls } from './native.ts';
-import type { AddressRange } from './prefixes.ts';
 import { EnvironmentRefused } from './refusal.ts';
-import { configureDevice, configureNat, type NatRule, removeLeftovers } from './system.ts';
+import { configureDevice, configureNat, removeLeftovers } from './system.ts';
 import { makeTun, type TunOptions } from './tun.ts';
-
-export type InsideConfig = { readonly routes: readonly AddressRange[]; readonly nat: readonly NatRule[] };
 
 /** Makes the device, brings it up, routes the pools to it. Rejects with EnvironmentRefused, and then nothing is left of it. */
 export async function openTun(o: TunOptions & InsideConfig): Promise<InnerNetwork> {
@@ -19,10 +16,16 @@ export async function openTun(o: TunOptions & InsideConfig): Promise<InnerNetwor
     );
   await removeLeftovers();
   const tun = makeTun(calls, o);
-  const natted = o.nat.some(({ masquerade }) => masquerade);
+  /** A table of ours is there. */
+  let natted = false;
+  const become = async ({ routes, nat }: InsideConfig) => {
+    await configureDevice(tun.name, o.mtu, routes);
+    const wanted = nat.some(({ masquerade }) => masquerade);
+    if (wanted || natted) await configureNat(tun.name, nat);
+    natted = wanted;
+  };
   try {
-    await configureDevice(tun.name, o.mtu, o.routes);
-    if (natted) await configureNat(tun.name, o.nat);
+    await become(o);
   } catch (error) {
     await tun.close();
     throw error;
@@ -32,6 +35,7 @@ export async function openTun(o: TunOptions & InsideConfig): Promise<InnerNetwor
     mtu: tun.mtu,
     send: (octets, at, length) => tun.send(octets, at, length),
     counters: () => tun.counters(),
+    become,
     async close() {
       if (natted) await configureNat(tun.name, []).catch(() => undefined); // the next start finds what is left
       await tun.close();

@@ -20,12 +20,13 @@ const TABLE = 'postern_';
 const PROTO = '186'; // of routes: ours, so that people can tell them
 const run = promisify(execFile);
 
-/** Lines for `ip -batch`: the device up, every pool routed to it. Pure. */
-export function ipLines(device: string, mtu: number, routes: readonly AddressRange[]): string {
+/** Lines for `ip -batch`, or `ip -6 -batch`: every pool of the family routed to the device, and nothing else of ours. Pure. */
+export function routeLines(device: string, family: 4 | 6, routes: readonly AddressRange[]): string {
   const lines = routes
+    .filter(({ start }) => start.length === (family === 4 ? 4 : 16))
     .flatMap((range) => prefixesOf(range))
-    .map((prefix) => `${prefix.includes(':') ? '-6 ' : ''}route replace ${prefix} dev ${device} proto ${PROTO}`);
-  return [`link set ${device} mtu ${mtu} up`, ...lines, ''].join('\n');
+    .map((prefix) => `route replace ${prefix} dev ${device} proto ${PROTO}`);
+  return [`route flush dev ${device} proto ${PROTO}`, ...lines, ''].join('\n');
 }
 
 /** The text for `nft -f`: our table as it is to be; without rules only its end. Pure. */
@@ -60,7 +61,12 @@ export function nftLines(device: string, rules: readonly NatRule[]): string {
 
 /** Brings the device up and routes the pools to it. Throws EnvironmentRefused with what `ip` said. */
 export async function configureDevice(device: string, mtu: number, routes: readonly AddressRange[]): Promise<void> {
-  await tell('ip', ['-batch', '-'], ipLines(device, mtu, routes), 'iproute2');
+  const up = `link set ${device} mtu ${mtu} up\n`;
+  await tell('ip', ['-batch', '-'], up + routeLines(device, 4, routes), 'iproute2');
+  // A machine may be without IPv6: then there is nothing to be routed, nor to be taken back.
+  const wanted = routes.some(({ start }) => start.length === 16);
+  const six = tell('ip', ['-6', '-batch', '-'], routeLines(device, 6, routes), 'iproute2');
+  await (wanted ? six : six.catch(() => undefined));
 }
 
 /** Puts the rules of addresses in force in the place of those before. Throws EnvironmentRefused with what `nft` said. */

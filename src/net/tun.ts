@@ -25,8 +25,10 @@ const LONGEST = 65_535;
 /** Packets that are read before others have their turn. */
 const BATCH = 64;
 
+export type Tun = Omit<InnerNetwork, 'become'>;
+
 /** Makes the device, still down. Throws EnvironmentRefused when the machine does not allow it. */
-export function makeTun(calls: TunCalls, o: TunOptions): InnerNetwork {
+export function makeTun(calls: TunCalls, o: TunOptions): Tun {
   let fd: number;
   try {
     fd = openSync(DEVICE, constants.O_RDWR | constants.O_NONBLOCK);
@@ -42,7 +44,7 @@ export function makeTun(calls: TunCalls, o: TunOptions): InnerNetwork {
     throw refused(getSystemErrorName(made), o.name);
   }
   const end = request.indexOf(0);
-  return new Tun(calls, fd, new TextDecoder().decode(request.subarray(0, end)), o);
+  return new TunDevice(calls, fd, new TextDecoder().decode(request.subarray(0, end)), o);
 }
 
 function refused(code: string, name = ''): EnvironmentRefused {
@@ -69,7 +71,7 @@ function refused(code: string, name = ''): EnvironmentRefused {
   }
 }
 
-class Tun implements InnerNetwork {
+class TunDevice implements Tun {
   readonly name: string;
   readonly mtu: number;
   readonly #calls: TunCalls;
