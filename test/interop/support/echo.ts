@@ -51,6 +51,7 @@ const roles: Readonly<Record<string, () => void>> = {
     const [sent, got] = [createHash('sha256'), createHash('sha256')];
     let [left, back] = [Number(megabytes), 0];
     const socket = connect({ host: address, port: PORT, localAddress: from });
+    socket.setTimeout(5000, () => socket.destroy(new Error('nothing comes')));
     socket.on('error', (error) => {
       say(`failed: ${error.message}`);
       process.exit(1);
