@@ -77,7 +77,10 @@ interop('IPv6 inside and outside', () => {
 
 interop('firewall policies', () => {
   const policy = (...lines: readonly string[]) =>
-    `config firewall policy\nedit 1\nset srcintf "ra"\nset dstintf "any"\nset srcaddr "all"\nset dstaddr "all"\nset schedule "always"\n${lines.join('\n')}\nnext\nend\n`;
+    [
+      ...['config firewall policy', 'edit 1', 'set srcintf "ra"', 'set dstintf "any"', 'set srcaddr "all"', 'set dstaddr "all"'],
+      ...['set schedule "always"', ...lines, 'next', 'end', ''],
+    ].join('\n');
   const custom = 'config firewall service custom\nedit "echo-udp"\nset udp-portrange 7\nnext\nend\n';
   const config = (...lines: readonly string[]) => gatewayConfig({ shape: 'psk' }) + custom + policy(...lines);
   const play = scene({ config: () => config('set action accept', 'set service "echo-udp"') });
