@@ -243,7 +243,7 @@ async function openTraffic(traffic: Traffic, { inner, journal }: DaemonOptions):
     });
     return `Traffic is off: ${why} ${fix}`;
   };
-  if (inner === undefined) return off('nobody asked for it.', 'Run it with --inner tun, as root or with CAP_NET_ADMIN.');
+  if (inner === undefined) return off('nobody asked for it.', 'Start it with --inner tun, as root or with CAP_NET_ADMIN.');
   try {
     await traffic.open(inner);
     return `Traffic is on: packets of clients are carried to ${traffic.inner}.`;

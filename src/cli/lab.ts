@@ -28,6 +28,12 @@ export const lab: Verb = {
     { name: 'natt-port', value: 'N', help: 'UDP port for NAT traversal' },
     { name: 'capture', value: 'FILE.pcap', help: 'write every IKE datagram to a file for Wireshark' },
     { name: 'capture-keys', value: 'DIR', help: "write Wireshark's ikev2_decryption_table there" },
+    {
+      name: 'inner',
+      value: 'tun|off',
+      choices: ['tun', 'off'],
+      help: 'carry packets to a TUN device of this machine, which gets routes for the lab (needs root), or nowhere (default)',
+    },
   ],
   async run(values, terminal) {
     const [ike, natt] = [portOf(values, 'ike-port'), portOf(values, 'natt-port')];
@@ -79,7 +85,7 @@ async function running(
     ikePort: ports.ike,
     nattPort: ports.natt,
     state: made.directory,
-    inner: 'tun',
+    inner: values.one('inner') === 'tun' ? 'tun' : 'off',
     debug: { narrative: true },
     capture: values.one('capture'),
     captureKeys: values.one('capture-keys'),

@@ -4,8 +4,8 @@
  *
  *   namespace: iperf3 -c ── charon, libipsec ◄── wire ──► gateway process, which is measured ── TUN ── iperf3 -s
  *
- * Each gateway runs alone; both are measured for each cipher and direction in turn. Counted is the gateway process' user and system
- * time, all threads. Its client's own ESP caps the rate, which is shown. Options: --seconds N of each measurement (4).
+ * Each gateway runs alone; both are measured for each cipher and direction in turn. Counted is the gateway process' user and
+ * system time, all threads. Its client's own ESP caps the rate, which is shown. Options: --seconds N of each measurement (4).
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
