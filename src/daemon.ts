@@ -18,6 +18,7 @@ import { DebugStream, type Journal } from './log/index.ts';
 import { trafficOff } from './log/phrases/index.ts';
 import {
   type Datagram,
+  type Endpoint,
   EnvironmentRefused,
   kernelSockets,
   type Listener,
@@ -26,7 +27,7 @@ import {
   systemCalls,
   type UdpPort,
 } from './net/index.ts';
-import { classify } from './wire/index.ts';
+import { isEsp } from './wire/index.ts';
 
 export { tunDevice } from './daemon/inside.ts';
 export type { Reread } from './daemon/reload.ts';
@@ -81,9 +82,9 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   let country = await geography(config);
   const traffic = new Traffic(config, {
     now: () => performance.now(),
-    send: (from, to, octets) => {
-      records?.packet(from, to, octets);
-      udp?.send(from, to, octets);
+    forward: (from, to, octets, at, length) => {
+      records?.packet(from, to, octets, at, length);
+      udp?.forward(from, to, octets, at, length);
     },
     command: (command) => pump?.command(command),
     espKeys: (keys) => records?.espKeys(keys),
@@ -164,8 +165,13 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const arrived = (d: Datagram) => {
     if (records === undefined) return; // we are not there yet; who means it says it again
     records.packet(d.from, d.to, d.octets);
-    if (traffic.on && d.natt && classify(d.octets, true).kind === 'esp') traffic.esp(d);
-    else running.datagram(d);
+    running.datagram(d);
+  };
+  const passing = (octets: Uint8Array, at: number, length: number, from: Endpoint, to: Endpoint): boolean => {
+    if (records === undefined || !traffic.on || !isEsp(octets, at, length)) return false;
+    records.packet(from, to, octets, at, length);
+    traffic.esp(octets, at, length, from, to);
+    return true;
   };
   try {
     const calls = await systemCalls();
@@ -175,6 +181,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       ...o,
       ...(typeof calls === 'string' ? {} : { openSocket: kernelSockets(calls) }),
       onDatagram: arrived,
+      onPassing: passing,
       onChange: ({ kind, address, why }) =>
         journal.note(kind === 'refused' ? 'error' : 'info', `local address ${kind}`, { address, why }),
     });

@@ -9,7 +9,8 @@ import { type Capture, type Endpoint, type EspKeys, type KeyTable, openCapture, 
 export type RecordOptions = { readonly capture: string | undefined; readonly captureKeys: string | undefined };
 
 export type Records = {
-  packet(from: Endpoint, to: Endpoint, octets: Uint8Array): void;
+  /** octets[at…at+length), all of them by default. */
+  packet(from: Endpoint, to: Endpoint, octets: Uint8Array, at?: number, length?: number): void;
   keys(table: IkeKeyTable): void;
   /** One direction of a child SA. */
   espKeys(keys: EspKeys): void;
@@ -47,9 +48,9 @@ export async function openRecords(o: RecordOptions, journal: Journal, unixMs: ()
     journal.note('error', text, fields);
   };
   return {
-    packet(from, to, octets) {
+    packet(from, to, octets, at = 0, length = octets.length) {
       if (capture === undefined) return;
-      capture.packet(from, to, octets, unixMs());
+      capture.packet(from, to, octets.subarray(at, at + length), unixMs());
       if (capture.failed !== undefined) say('the capture file cannot be written any more', { why: capture.failed });
       else if (capture.dropped > 0)
         say('the capture is incomplete: datagrams were left out', { why: 'slow disk, or the file is at its limit' });

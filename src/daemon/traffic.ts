@@ -6,7 +6,7 @@ import { espOpener, espSealer, randomOctets } from '../../crypto/index.ts';
 import type { Config } from '../config/index.ts';
 import { DataPlane, HEADROOM, type PlaneView, type Selector, TAILROOM } from '../esp/index.ts';
 import type { Command, Output } from '../ike/index.ts';
-import type { Datagram, Endpoint, EspKeys, InnerNetwork, InsideConfig } from '../net/index.ts';
+import type { Endpoint, EspKeys, InnerNetwork, InsideConfig } from '../net/index.ts';
 
 export type ChildOutput = Extract<Output, { do: 'install' | 'open' | 'quarantine' | 'remove' | 'move' }>;
 
@@ -20,7 +20,8 @@ export type OpenInner = (o: {
 export type TrafficWorld = {
   /** Monotonic ms. */
   readonly now: () => number;
-  readonly send: (from: Endpoint, to: Endpoint, octets: Uint8Array) => void;
+  /** octets[at…at+length) are ours again when it returns. */
+  readonly forward: (from: Endpoint, to: Endpoint, octets: Uint8Array, at: number, length: number) => void;
   readonly command: (command: Command) => void;
   /** For Wireshark, when a flag asks for it: each direction of a child. */
   readonly espKeys: (keys: EspKeys) => void;
@@ -40,6 +41,7 @@ export function insideOf({ profiles, rules }: Pick<Config, 'profiles' | 'rules'>
 const TICK = 1000;
 /** A rekey begins when so much of what may be carried has been. */
 const SOFT = 0.9;
+const NOWHERE: Endpoint = { address: '', port: 0 };
 
 export class Traffic {
   readonly #world: TrafficWorld;
@@ -53,7 +55,7 @@ export class Traffic {
     this.#plane = new DataPlane({
       sink: {
         inner: (octets, at, length) => void this.#inner?.send(octets, at, length),
-        outer: (octets, at, length, path) => world.send(path.local, path.remote, octets.slice(at, at + length)),
+        outer: (octets, at, length, path) => world.forward(path.local, path.remote, octets, at, length),
       },
       random: (octets) => octets.set(randomOctets(octets.length)),
       rules: config.rules,
@@ -88,11 +90,16 @@ export class Traffic {
     return profiles.map(({ name }) => name).filter((name) => !this.#plane.ruled(name));
   }
 
-  /** A datagram of the NAT-T port whose first octets are an SPI. */
-  esp({ octets, from, to, natt }: Datagram): void {
-    this.#plane.inbound(octets, 0, octets.length, { local: to, remote: from, natt }, this.#world.now());
+  /** A datagram of the NAT-T port whose first octets are an SPI; it is opened where it lies. */
+  esp(octets: Uint8Array, at: number, length: number, from: Endpoint, to: Endpoint): void {
+    const path = this.#path;
+    path.local = to;
+    path.remote = from;
+    this.#plane.inbound(octets, at, length, path, this.#world.now());
     this.#events();
   }
+  /** Of the packet that just came: the data plane copies what it keeps. */
+  readonly #path: { local: Endpoint; remote: Endpoint; natt: boolean } = { local: NOWHERE, remote: NOWHERE, natt: true };
 
   child(output: ChildOutput): void {
     if (output.do !== 'move') this.#count[COUNTED[output.do]] += 1;

@@ -9,7 +9,7 @@
  */
 import { getSystemErrorName } from 'node:util';
 import type { LocalAddress } from './addresses.ts';
-import { BATCH, Inbox, LONGEST, Outbox } from './messages.ts';
+import { BATCH, Inbox, LONGEST, Outbox, SOL_UDP, UDP_GRO } from './messages.ts';
 import { EAGAIN, EINTR, type SystemCalls, type Watch } from './native.ts';
 import { AF_INET, AF_INET6, addressOctets, readSockaddr, SOCKADDR, writeSockaddr } from './sockaddr.ts';
 import { type DatagramSocket, type Endpoint, type OpenSocket, RECEIVE_BUFFER, SEND_QUEUE, type SocketEar } from './sockets.ts';
@@ -18,6 +18,10 @@ const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
+const SO_SNDBUF = 7;
+const EIO = 5;
+/** Room of a socket for packets that are forwarded. */
+const TRAIN = 8 * 65_536;
 
 /** A maker of sockets that share their memory: only one of them receives, or sends, at a time. */
 export function kernelSockets(calls: SystemCalls): OpenSocket {
@@ -42,6 +46,8 @@ function boundSocket(calls: SystemCalls, { address, family }: LocalAddress, port
     if (family === 6) checked('setsockopt', calls.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1));
     // Cut to what is allowed, never refused.
     checked('setsockopt', calls.setOption(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER));
+    calls.setOption(fd, SOL_SOCKET, SO_SNDBUF, RECEIVE_BUFFER);
+    calls.setOption(fd, SOL_UDP, UDP_GRO, 1); // an older kernel gives each datagram by itself
     const name = new Uint8Array(SOCKADDR[family]);
     writeSockaddr(name, 0, octets, port);
     checked('bind', calls.bind(fd, name));
@@ -73,6 +79,7 @@ function systemError(call: string, result: number): Error {
 class Turn {
   readonly inbox: Inbox;
   readonly outbox: Outbox;
+  readonly #addressOf: SystemCalls['addressOf'];
   readonly #ready = new Set<KernelSocket>();
   readonly #sending = new Set<KernelSocket>();
   #running = false;
@@ -80,6 +87,12 @@ class Turn {
   constructor(calls: SystemCalls) {
     this.inbox = new Inbox(calls.addressOf);
     this.outbox = new Outbox(calls.addressOf);
+    this.#addressOf = calls.addressOf;
+  }
+
+  /** For what one socket forwards. */
+  train(): Outbox {
+    return new Outbox(this.#addressOf, TRAIN);
   }
 
   /** A socket may be read, or written to again. */
@@ -128,6 +141,12 @@ class KernelSocket implements DatagramSocket {
   /** The kernel had no room; `flush` is called when it has. */
   #full = false;
   #closed = false;
+  /** Packets that are forwarded, in memory of this socket: made for the first of them. */
+  #train: Outbox | undefined;
+  /** Datagrams up to this size are sent many at a time. */
+  #longest = LONGEST;
+  #lastTo: Endpoint | undefined;
+  #lastAddress: Uint8Array | undefined;
 
   constructor(calls: SystemCalls, turn: Turn, fd: number, family: 4 | 6, ear: SocketEar) {
     this.#calls = calls;
@@ -150,9 +169,21 @@ class KernelSocket implements DatagramSocket {
       if (count !== -EAGAIN && count !== -EINTR) this.#ear.failed(getSystemErrorName(count));
       return;
     }
-    // Whoever hears of a datagram may close this socket, or end in an exception; the memory must be in order all the same.
+    for (let i = 0; i < count && !this.#closed; i++) this.#arrived(inbox, i);
+    // Whoever heard of a datagram may have closed this socket; the memory is others' too.
     inbox.reset(count);
-    for (let i = 0; i < count && !this.#closed; i++) this.#ear.arrived(inbox.octets(i).slice(), inbox.from(i));
+  }
+
+  #arrived(inbox: Inbox, i: number): void {
+    const { octets } = inbox;
+    const [begin, size, from] = [inbox.at(i), inbox.size(i), inbox.from(i)];
+    const end = begin + inbox.length(i);
+    let at = begin;
+    do {
+      const length = Math.min(size, end - at);
+      if (!this.#ear.passing?.(octets, at, length, from)) this.#ear.arrived(octets.slice(at, at + length), from);
+      at += length;
+    } while (at < end && !this.#closed);
   }
 
   send({ address: text, port }: Endpoint, octets: Uint8Array): void {
@@ -167,12 +198,30 @@ class KernelSocket implements DatagramSocket {
     else if (this.#queue.length === 1) this.#turn.sends(this);
   }
 
+  forward(to: Endpoint, octets: Uint8Array, at: number, length: number): void {
+    if (this.#closed) return;
+    if (to !== this.#lastTo) {
+      this.#lastAddress = octetsOf(to.address, this.#family);
+      this.#lastTo = to;
+    }
+    const address = this.#lastAddress;
+    if (address === undefined) return this.#ear.failed('EINVAL');
+    this.#train ??= this.#turn.train();
+    const train = this.#train;
+    if (!train.add(octets, at, length, address, to.port, this.#longest)) {
+      if (!this.#full) this.flush();
+      if (!train.add(octets, at, length, address, to.port, this.#longest)) return this.#ear.queueFull();
+    }
+    if (!this.#full) this.#turn.sends(this);
+  }
+
   /** Sends what waits, as far as the kernel has room. */
   flush(): void {
+    if (this.#train !== undefined && !this.#depart(this.#train)) return this.#wait(true);
     while (this.#queue.length > 0 && !this.#closed) {
       const { outbox } = this.#turn;
       outbox.clear();
-      for (const { octets, address, port } of this.#queue) if (!outbox.add(octets, address, port)) break;
+      for (const { octets, address, port } of this.#queue) if (!outbox.add(octets, 0, octets.length, address, port)) break;
       const sent = this.#calls.send(this.#fd, outbox.headers, outbox.count);
       if (sent >= 0) {
         this.#queue.splice(0, sent);
@@ -186,6 +235,25 @@ class KernelSocket implements DatagramSocket {
       }
     }
     this.#wait(false);
+  }
+
+  /** False: the kernel has no room for the rest. */
+  #depart(train: Outbox): boolean {
+    while (train.count > 0 && !this.#closed) {
+      const sent = this.#calls.send(this.#fd, train.headers, train.count);
+      if (sent >= 0) this.#ear.sent(train.gone(sent));
+      else if (sent === -EAGAIN) return false;
+      else if (sent === -EINTR) continue;
+      else if (train.segments > 1 && (sent === -EIO || sent === -EINVAL)) {
+        // A device that makes no checksums, or datagrams longer than its MTU: one at a time, which takes them all.
+        this.#longest = sent === -EIO ? 0 : train.size - 1;
+        train.split();
+      } else {
+        train.gone(1);
+        this.#ear.failed(getSystemErrorName(sent));
+      }
+    }
+    return true;
   }
 
   close(): Promise<void> {

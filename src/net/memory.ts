@@ -23,21 +23,23 @@ export function memoryUdp(o: {
   const count = { received: 0, sent: 0, unanswerable: 0, noSocket: 0, queueFull: 0 };
   let open = true;
   const find = (e: Endpoint) => (open ? listening.find((l) => endpointKey(l) === endpointKey(e)) : undefined);
+  const send = (from: Endpoint, to: Endpoint, octets: Uint8Array) => {
+    if (find(from) === undefined) count.noSocket += 1;
+    else {
+      count.sent += 1;
+      sent.push({ from, to, octets });
+    }
+  };
   return {
     listening,
     sent,
+    send,
+    forward: (from, to, octets, at, length) => send(from, to, octets.slice(at, at + length)),
     arrive(octets, from, to = { address: o.address, port: o.ikePort }) {
       const listener = find(to);
       if (listener === undefined) return;
       count.received += 1;
       o.onDatagram({ octets, from, to: listener, natt: listener.natt });
-    },
-    send(from, to, octets) {
-      if (find(from) === undefined) count.noSocket += 1;
-      else {
-        count.sent += 1;
-        sent.push({ from, to, octets });
-      }
     },
     close() {
       open = false;

@@ -1,12 +1,14 @@
 /**
  * Memory for many datagrams in one system call: struct mmsghdr of 64-bit Linux (recvmmsg(2), sendmmsg(2)), each with one
- * struct iovec and one socket address, made once and used for every call.
+ * struct iovec, one socket address and one control message, made once and used for every call. A message may be a run of
+ * datagrams of one size to, or from, one address, which the control message tells (udp(7), UDP_SEGMENT and UDP_GRO).
  *
  *     mmsghdr   name * 8 | name length 4 | . 4 | iovec * 8 | iovecs 8 | control * 8 | control length 8
  *               flags 4 | . 4 | length 4 | . 4
  *     iovec     base * 8 | length 8
+ *     control   length 8 | level 4 | type 4 | size of the datagrams 2 (4 when it comes from the kernel) | .
  */
-import { readSockaddr, SOCKADDR, writeSockaddr } from './sockaddr.ts';
+import { AF_INET, readSockaddr, SOCKADDR, writeSockaddr } from './sockaddr.ts';
 import type { Endpoint } from './sockets.ts';
 
 /** Datagrams of one call. */
@@ -17,8 +19,19 @@ export const LONGEST = 65_535;
 /** In units of four octets, as the arrays below have them. */
 const HEADER = 16;
 const NAME_LENGTH = 2;
+const CONTROL_LENGTH = 10;
 const LENGTH = 14;
 const IOVEC = 4;
+const CONTROL = 8;
+/** In octets: CMSG_SPACE of an int, and CMSG_LEN of a short. */
+const CONTROL_SPACE = 24;
+const SEGMENT_CONTROL = 18;
+/** udp(7) */
+export const SOL_UDP = 17;
+export const UDP_SEGMENT = 103;
+export const UDP_GRO = 104;
+/** Where datagrams lie in the memory for what arrives: on words, for whoever sums them. */
+const STRIDE = 65_536;
 /** In octets; larger than either socket address. */
 const NAME = 32;
 
@@ -30,6 +43,7 @@ class Messages {
   readonly words = new Uint32Array(this.headers.buffer);
   readonly iovecs = new Uint32Array(new ArrayBuffer(BATCH * IOVEC * 4));
   readonly names = new Uint8Array(new ArrayBuffer(BATCH * NAME));
+  readonly controls = new Uint32Array(new ArrayBuffer(BATCH * CONTROL * 4));
   readonly octets: Uint8Array;
   readonly #base: number;
 
@@ -38,8 +52,10 @@ class Messages {
     this.#base = addressOf(this.octets);
     const names = addressOf(this.names);
     const iovecs = addressOf(new Uint8Array(this.iovecs.buffer));
+    const controls = addressOf(new Uint8Array(this.controls.buffer));
     for (let i = 0; i < BATCH; i++) {
       putPointer(this.words, i * HEADER, names + i * NAME);
+      putPointer(this.words, i * HEADER + 8, controls + i * CONTROL * 4);
       putPointer(this.words, i * HEADER + 4, iovecs + i * IOVEC * 4);
       this.words[i * HEADER + 6] = 1;
     }
@@ -58,13 +74,19 @@ function putPointer(into: Uint32Array, at: number, pointer: number): void {
   into[at + 1] = pointer / 2 ** 32;
 }
 
-/** Room for what arrives: each datagram may be as long as UDP allows, untouched pages cost nothing. */
+/** Room for what arrives: each message may be as long as UDP allows, untouched pages cost nothing. */
 export class Inbox {
+  /** What `size` speaks of lies here. */
+  readonly octets: Uint8Array;
   readonly #messages: Messages;
+  readonly #known = new Map<number, Endpoint>();
+  readonly #last = new Uint8Array(NAME);
+  #lastFrom: Endpoint | undefined;
 
   constructor(addressOf: AddressOf) {
-    this.#messages = new Messages(BATCH * LONGEST, addressOf);
-    for (let i = 0; i < BATCH; i++) this.#messages.place(i, i * LONGEST, LONGEST);
+    this.#messages = new Messages(BATCH * STRIDE, addressOf);
+    this.octets = this.#messages.octets;
+    for (let i = 0; i < BATCH; i++) this.#messages.place(i, i * STRIDE, LONGEST);
     this.reset(BATCH);
   }
 
@@ -72,56 +94,198 @@ export class Inbox {
     return this.#messages.headers;
   }
 
-  /** To be done before a receive, for as many as the last one filled: the kernel has written the lengths of its names. */
+  /** To be done before a receive, for as many as the last one filled: the kernel has written over these lengths. */
   reset(count: number): void {
-    for (let i = 0; i < count; i++) this.#messages.words[i * HEADER + NAME_LENGTH] = NAME;
+    const { words } = this.#messages;
+    for (let i = 0; i < count; i++) {
+      words[i * HEADER + NAME_LENGTH] = NAME;
+      words[i * HEADER + CONTROL_LENGTH] = CONTROL_SPACE;
+    }
   }
 
+  /** Who sent message i: the same object for the same sender, as long as there are not too many. */
   from(i: number): Endpoint {
-    return readSockaddr(this.#messages.names, i * NAME);
+    const { names } = this.#messages;
+    const at = i * NAME;
+    if (names[at] === AF_INET) {
+      const octet = (n: number) => names[at + n] as number;
+      const key = (octet(4) * 0x1000000 + (octet(5) << 16) + (octet(6) << 8) + octet(7)) * 0x10000 + (octet(2) << 8) + octet(3);
+      const known = this.#known.get(key);
+      if (known !== undefined) return known;
+      if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+      const from = readSockaddr(names, at);
+      this.#known.set(key, from);
+      return from;
+    }
+    let differs = this.#lastFrom === undefined ? 1 : 0;
+    for (let n = 0; n < SOCKADDR[6]; n++) differs |= (names[at + n] as number) ^ (this.#last[n] as number);
+    if (differs !== 0 || this.#lastFrom === undefined) {
+      this.#last.set(names.subarray(at, at + NAME));
+      this.#lastFrom = readSockaddr(names, at);
+    }
+    return this.#lastFrom;
   }
 
-  /** A view, until the next receive. */
-  octets(i: number): Uint8Array {
-    const at = i * LONGEST;
-    return this.#messages.octets.subarray(at, at + (this.#messages.words[i * HEADER + LENGTH] ?? 0));
+  /** Where message i begins in `octets`. */
+  at(i: number): number {
+    return i * STRIDE;
+  }
+
+  length(i: number): number {
+    return this.#messages.words[i * HEADER + LENGTH] as number;
+  }
+
+  /** Octets of each datagram of message i, the last of which may be shorter. */
+  size(i: number): number {
+    const { words, controls } = this.#messages;
+    const length = this.length(i);
+    const given = words[i * HEADER + CONTROL_LENGTH] as number;
+    if (given < SEGMENT_CONTROL || given > CONTROL_SPACE) return length;
+    const c = i * CONTROL;
+    const size = (controls[c + 4] as number) & 0xffff;
+    return controls[c + 2] === SOL_UDP && controls[c + 3] === UDP_GRO && size > 0 ? size : length;
   }
 }
 
-/** Datagrams on their way out, copied one behind the other. */
+/** Senders that are remembered. */
+const MOST_KNOWN = 16_384;
+
+/** Datagrams on their way out, copied one behind the other; those of one size to one address become one message. */
 export class Outbox {
+  readonly octets: Uint8Array;
   readonly #messages: Messages;
+  readonly #segments = new Uint16Array(BATCH);
+  readonly #sizes = new Uint16Array(BATCH);
+  readonly #starts = new Uint32Array(BATCH);
+  /** Octets of a first message that was split, and where they begin. */
+  #rest = 0;
+  #restAt = 0;
   #count = 0;
+  #first = 0;
   #end = 0;
+  /** Of the message that may grow. */
+  #begin = 0;
+  #address: Uint8Array | undefined;
+  #port = 0;
 
-  constructor(addressOf: AddressOf) {
-    this.#messages = new Messages(4 * LONGEST, addressOf);
+  constructor(addressOf: AddressOf, size = 4 * STRIDE) {
+    this.#messages = new Messages(size, addressOf);
+    this.octets = this.#messages.octets;
+    const { controls } = this.#messages;
+    for (let c = 0; c < controls.length; c += CONTROL) controls.set([SEGMENT_CONTROL, 0, SOL_UDP, UDP_SEGMENT], c);
   }
 
+  /** Of the messages that have not gone. */
   get headers(): Uint8Array {
-    return this.#messages.headers;
+    const { headers } = this.#messages;
+    return this.#first === 0 ? headers : headers.subarray(this.#first * HEADER * 4);
   }
 
+  /** Messages that may go in one call. */
   get count(): number {
-    return this.#count;
+    return this.#rest > 0 ? 1 : this.#count - this.#first;
+  }
+
+  /** Datagrams of the first message that has not gone, and octets of each but the last. */
+  get segments(): number {
+    return this.#rest > 0 ? 1 : (this.#segments[this.#first] as number);
+  }
+  get size(): number {
+    return this.#sizes[this.#first] as number;
   }
 
   clear(): void {
     this.#count = 0;
+    this.#first = 0;
     this.#end = 0;
+    this.#rest = 0;
+    this.#address = undefined;
   }
 
-  /** False: no room, send first. An empty outbox takes every datagram up to LONGEST. */
-  add(octets: Uint8Array, address: Uint8Array, port: number): boolean {
-    const { words, names, octets: all } = this.#messages;
+  /** So many messages have gone. @returns the datagrams in them */
+  gone(messages: number): number {
+    if (this.#rest > 0 && messages > 0) {
+      this.#restAt += this.size;
+      this.#rest = Math.max(0, this.#rest - this.size);
+      if (this.#rest > 0) this.#step();
+      else this.#first += 1;
+      if (this.#first === this.#count) this.clear();
+      return 1;
+    }
+    let datagrams = 0;
+    for (let i = 0; i < messages; i++) datagrams += this.#segments[this.#first + i] as number;
+    this.#first += messages;
+    if (this.#first === this.#count) this.clear();
+    return datagrams;
+  }
+
+  /** The first message cannot go as a run: from now on its datagrams are messages of their own, one at a time. */
+  split(): void {
+    this.#rest = this.#messages.iovecs[this.#first * IOVEC + 2] as number;
+    this.#restAt = this.#starts[this.#first] as number;
+    this.#address = undefined;
+    this.#step();
+  }
+
+  #step(): void {
+    const i = this.#first;
+    this.#messages.place(i, this.#restAt, Math.min(this.#rest, this.size));
+    this.#messages.words[i * HEADER + CONTROL_LENGTH] = 0;
+  }
+
+  /**
+   * Takes octets[at…at+length). An empty outbox takes every datagram up to LONGEST.
+   *
+   * @param longest datagrams up to this size may be joined to one message; 0: none
+   * @returns false: no room, send first
+   */
+  add(octets: Uint8Array, at: number, length: number, address: Uint8Array, port: number, longest = 0): boolean {
+    const end = this.#end;
+    if (end + length > this.octets.length) return false;
+    if (this.#grows(length, address, port, longest)) {
+      const i = this.#count - 1;
+      this.octets.set(octets.subarray(at, at + length), end);
+      this.#end = end + length;
+      const { words, iovecs, controls } = this.#messages;
+      iovecs[i * IOVEC + 2] = this.#end - this.#begin;
+      this.#segments[i] = (this.#segments[i] as number) + 1;
+      words[i * HEADER + CONTROL_LENGTH] = CONTROL_SPACE;
+      controls[i * CONTROL + 4] = this.#sizes[i] as number;
+      if (length < (this.#sizes[i] as number)) this.#address = undefined; // a shorter one is the last
+      return true;
+    }
     const i = this.#count;
-    if (i === BATCH || this.#end + octets.length > all.length) return false;
-    all.set(octets, this.#end);
-    this.#messages.place(i, this.#end, octets.length);
+    if (i === BATCH) return false;
+    const { words, names } = this.#messages;
+    this.octets.set(octets.subarray(at, at + length), end);
+    this.#messages.place(i, end, length);
     writeSockaddr(names, i * NAME, address, port);
     words[i * HEADER + NAME_LENGTH] = address.length === 16 ? SOCKADDR[6] : SOCKADDR[4];
+    words[i * HEADER + CONTROL_LENGTH] = 0;
+    this.#segments[i] = 1;
+    this.#sizes[i] = length;
+    this.#starts[i] = end;
+    this.#begin = end;
+    this.#address = address;
+    this.#port = port;
     this.#count += 1;
-    this.#end += octets.length;
+    this.#end = end + length;
     return true;
   }
+
+  #grows(length: number, address: Uint8Array, port: number, longest: number): boolean {
+    if (this.#address !== address || this.#port !== port || length > longest) return false;
+    const i = this.#count - 1;
+    const size = this.#sizes[i] as number;
+    return (
+      length <= size &&
+      size <= longest &&
+      this.#end + length - this.#begin <= MOST_RUN &&
+      (this.#segments[i] as number) < MOST_SEGMENTS
+    );
+  }
 }
+
+/** UDP_MAX_SEGMENTS, and what fits a UDP datagram over IPv4 and IPv6. */
+const MOST_SEGMENTS = 64;
+const MOST_RUN = 65_000;

@@ -26,6 +26,8 @@ export type SystemCalls = {
 export type TunCalls = Pick<SystemCalls, 'close' | 'watch'> & {
   /** TUNSETIFF on an open /dev/net/tun; `request` is a struct ifreq, which comes back with the name. */
   makeTun(fd: number, request: Uint8Array): number;
+  /** TUNSETOFFLOAD: what the kernel may leave to us. */
+  setOffload(fd: number, offloads: number): number;
   /** A packet into, or out of, octets[at…at+length). */
   read(fd: number, octets: Uint8Array, at: number, length: number): number;
   write(fd: number, octets: Uint8Array, at: number, length: number): number;
@@ -47,6 +49,8 @@ const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 /** _IOW('T', 202, int) */
 const TUNSETIFF = 0x400454ca;
+/** _IOW('T', 208, unsigned int) */
+const TUNSETOFFLOAD = 0x400454d0;
 
 type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'node'>;
 
@@ -83,6 +87,7 @@ function bindings(koffi: Koffi): SystemCalls & TunCalls {
   const sendmmsg = call<[number, Uint8Array, number, number]>('int sendmmsg(int, void *, unsigned int, int)');
   const close = call<[number]>('int close(int)');
   const ioctl = call<[number, number, Uint8Array]>('int ioctl(int, unsigned long, void *)');
+  const ioctlNumber = call<[number, number, number]>('int ioctl(int, unsigned long, unsigned long)');
   const read = call<[number, number, number]>('int64_t read(int, uintptr_t, size_t)');
   const write = call<[number, number, number]>('int64_t write(int, uintptr_t, size_t)');
   const bases = new WeakMap<ArrayBufferLike, number>();
@@ -108,6 +113,7 @@ function bindings(koffi: Koffi): SystemCalls & TunCalls {
     addressOf: (octets) => Number(koffi.address(octets)),
     watch: (fd, ready) => watch(koffi, fd, ready),
     makeTun: (fd, request) => ioctl(fd, TUNSETIFF, request),
+    setOffload: (fd, offloads) => ioctlNumber(fd, TUNSETOFFLOAD, offloads),
     read: (fd, octets, at, length) => read(fd, place(octets, at, length), length),
     write: (fd, octets, at, length) => write(fd, place(octets, at, length), length),
   };

@@ -12,6 +12,8 @@ export type Endpoint = { readonly address: string; readonly port: number };
 /** Who hears of a socket's datagrams. `octets` are the receiver's own from then on. */
 export type SocketEar = {
   arrived(octets: Uint8Array, from: Endpoint): void;
+  /** Asked before: octets[at…at+length) are the socket's again when this returns. True: taken, `arrived` is not called. */
+  passing?(octets: Uint8Array, at: number, length: number, from: Endpoint): boolean;
   sent(datagrams: number): void;
   queueFull(): void;
   failed(code: string): void;
@@ -21,6 +23,8 @@ export type SocketEar = {
 export type DatagramSocket = {
   readonly port: number;
   send(to: Endpoint, octets: Uint8Array): void;
+  /** Sends octets[at…at+length), which are the caller's again when this returns. */
+  forward(to: Endpoint, octets: Uint8Array, at: number, length: number): void;
   close(): Promise<void>;
 };
 
@@ -52,24 +56,28 @@ export const dgramSocket: OpenSocket = async (local, port, ear) => {
   // One function for all datagrams: no closure per send.
   const done = (error: Error | null) => (error === null ? ear.sent(1) : fail(error));
   socket.on('error', fail);
-  socket.on('message', (message, { address, port: theirs }) =>
-    ear.arrived(new Uint8Array(message.buffer, message.byteOffset, message.byteLength), { address, port: theirs }),
-  );
+  socket.on('message', (message, { address, port: theirs }) => {
+    const octets = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+    const from = { address, port: theirs };
+    if (!ear.passing?.(octets, 0, octets.length, from)) ear.arrived(octets, from);
+  });
   try {
     socket.setRecvBufferSize(RECEIVE_BUFFER);
   } catch (error) {
     fail(error); // the default size serves as well, under less load
   }
+  const send = (to: Endpoint, octets: Uint8Array) => {
+    if (socket.getSendQueueCount() >= SEND_QUEUE) return ear.queueFull();
+    try {
+      socket.send(octets, to.port, to.address, done);
+    } catch (error) {
+      fail(error); // a socket that just closed: dgram throws this at once
+    }
+  };
   return {
     port: socket.address().port,
-    send(to, octets) {
-      if (socket.getSendQueueCount() >= SEND_QUEUE) return ear.queueFull();
-      try {
-        socket.send(octets, to.port, to.address, done);
-      } catch (error) {
-        fail(error); // a socket that just closed: dgram throws this at once
-      }
-    },
+    send,
+    forward: (to, octets, at, length) => send(to, octets.slice(at, at + length)),
     close: () => new Promise<void>((resolve) => socket.close(() => resolve())),
   };
 };

@@ -28,6 +28,8 @@ export type UdpPort = {
   readonly listening: readonly Listener[];
   /** Sends from one of our addresses; a failure is counted. The octets must stay as they are from then on. */
   send(from: Endpoint, to: Endpoint, octets: Uint8Array): void;
+  /** Sends octets[at…at+length), which are the caller's again when this returns: the way for many packets. */
+  forward(from: Endpoint, to: Endpoint, octets: Uint8Array, at: number, length: number): void;
   close(): Promise<void>;
   counters(): UdpCounters;
 };
@@ -38,6 +40,11 @@ export type UdpOptions = {
   readonly ikePort: number;
   readonly nattPort: number;
   readonly onDatagram: (datagram: Datagram) => void;
+  /**
+   * Asked first about what comes to the NAT-T port; octets[at…at+length) are its own only until it returns. True: taken.
+   * `from` is the same object for the same sender, as a rule.
+   */
+  readonly onPassing?: (octets: Uint8Array, at: number, length: number, from: Endpoint, to: Listener) => boolean;
   /** Told when a wildcard's addresses change while we run, and when one of them cannot be bound. */
   readonly onChange?: (change: ListenChange) => void;
   /** How sockets are made: node:dgram, unless there is something better. */
@@ -60,7 +67,7 @@ const RESCAN = 5000;
 export async function openUdp(o: UdpOptions): Promise<UdpPort> {
   const local = o.local ?? localAddresses;
   const plan = listenPlan(o.listen, local());
-  const ports = new Ports(o.openSocket ?? dgramSocket, o.onDatagram);
+  const ports = new Ports(o.openSocket ?? dgramSocket, o);
   try {
     for (const address of plan.addresses) await bindBoth(ports, address, o);
   } catch (error) {
@@ -125,16 +132,19 @@ class Ports implements UdpPort {
   readonly refused = new Set<string>();
   readonly #bound = new Map<string, Bound>();
   readonly #open: OpenSocket;
-  readonly #onDatagram: (datagram: Datagram) => void;
+  readonly #o: Pick<UdpOptions, 'onDatagram' | 'onPassing'>;
+  /** Who was forwarded from last. */
+  #from: Endpoint | undefined;
+  #fromBound: Bound | undefined;
   readonly #closers: (() => void)[] = [];
   readonly #failed: Record<string, number> = {};
   readonly #count = { received: 0, sent: 0, unanswerable: 0, noSocket: 0, queueFull: 0 };
   #listening: readonly Listener[] = [];
   #closed = false;
 
-  constructor(open: OpenSocket, onDatagram: (datagram: Datagram) => void) {
+  constructor(open: OpenSocket, o: Pick<UdpOptions, 'onDatagram' | 'onPassing'>) {
     this.#open = open;
-    this.#onDatagram = onDatagram;
+    this.#o = o;
   }
 
   get listening(): readonly Listener[] {
@@ -148,7 +158,14 @@ class Ports implements UdpPort {
   async bind(local: LocalAddress, port: number, natt: boolean): Promise<void> {
     // Nothing arrives before the socket is there to be answered from.
     let to: Listener | undefined;
+    const { onPassing } = this.#o;
+    const passing = (octets: Uint8Array, at: number, length: number, from: Endpoint): boolean => {
+      if (to === undefined || unanswerable(from) || onPassing?.(octets, at, length, from, to) !== true) return false;
+      this.#count.received += 1;
+      return true;
+    };
     const socket = await this.#open(local, port, {
+      ...(natt && onPassing !== undefined ? { passing } : {}),
       arrived: (octets, from) => to !== undefined && this.#arrived(octets, from, to),
       sent: (datagrams) => {
         this.#count.sent += datagrams;
@@ -161,6 +178,7 @@ class Ports implements UdpPort {
     if (this.#closed) return await socket.close();
     to = { address: local.address, port: socket.port, natt, interface: local.name };
     this.#bound.set(endpointKey(to), { socket, listener: to });
+    this.#from = undefined;
     this.#listening = [...this.#bound.values()].map((b) => b.listener);
   }
 
@@ -168,6 +186,7 @@ class Ports implements UdpPort {
     for (const [name, { socket, listener }] of this.#bound) {
       if (listener.address !== address) continue;
       this.#bound.delete(name);
+      this.#from = undefined;
       void socket.close(); // never rejects
     }
     this.#listening = [...this.#bound.values()].map((b) => b.listener);
@@ -180,8 +199,19 @@ class Ports implements UdpPort {
     else this.#fail('ERR_SOCKET_BAD_PORT');
   }
 
+  forward(from: Endpoint, to: Endpoint, octets: Uint8Array, at: number, length: number): void {
+    if (from !== this.#from) {
+      this.#fromBound = this.#bound.get(endpointKey(from));
+      this.#from = from;
+    }
+    if (this.#fromBound === undefined) this.#count.noSocket += 1;
+    else if (to.port > 0 && to.port <= 65_535) this.#fromBound.socket.forward(to, octets, at, length);
+    else this.#fail('ERR_SOCKET_BAD_PORT');
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    this.#from = undefined;
     for (const closer of this.#closers.splice(0)) closer();
     const all = [...this.#bound.values()];
     this.#bound.clear();
@@ -198,12 +228,12 @@ class Ports implements UdpPort {
   }
 
   #arrived(octets: Uint8Array, from: Endpoint, to: Listener): void {
-    if (from.port === 0 || from.address.includes('%')) {
+    if (unanswerable(from)) {
       this.#count.unanswerable += 1;
       return;
     }
     this.#count.received += 1;
-    this.#onDatagram({ octets, from, to, natt: to.natt });
+    this.#o.onDatagram({ octets, from, to, natt: to.natt });
   }
 
   #fail(code: string): void {
@@ -212,6 +242,9 @@ class Ports implements UdpPort {
     this.#failed[name] = (this.#failed[name] ?? 0) + 1;
   }
 }
+
+/** Nobody would hear us there. */
+const unanswerable = ({ port, address }: Endpoint): boolean => port === 0 || address.includes('%');
 
 /** What a socket is found by. */
 export const endpointKey = (e: Endpoint): string => `${e.address}|${e.port}`;

@@ -56,6 +56,13 @@ export function classify(datagram: Uint8Array, natt: boolean): Classified {
   return spi < FIRST_ESP_SPI ? { kind: 'junk', why: 'reserved ESP SPI' } : { kind: 'esp', spi };
 }
 
+/** Is a datagram of the NAT-T port, octets[at…at+length), what `classify` calls ESP? For many packets: nothing is made. */
+export function isEsp(octets: Uint8Array, at: number, length: number): boolean {
+  if (length < LEAST_ESP) return false;
+  // An SPI from 256 on has an octet in its first three.
+  return ((octets[at] as number) | (octets[at + 1] as number) | (octets[at + 2] as number)) !== 0;
+}
+
 function ikeOrJunk(octets: Uint8Array): Classified {
   return octets.length < HEADER_OCTETS ? { kind: 'junk', why: 'too short' } : { kind: 'ike', octets };
 }

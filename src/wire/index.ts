@@ -35,7 +35,7 @@ export { distinguishedNameText } from './dn.ts';
 export { decodeEap, type EapPacket, encodeEap } from './eap.ts';
 export { frame, type Sealed } from './encrypted.ts';
 export { type ClientClaims, isZtnaTag, parseClientClaims, VENDOR, vendorName } from './fortinet.ts';
-export { type Classified, classify, decodeHeader, type Envelope, type Header, withMarker } from './header.ts';
+export { type Classified, classify, decodeHeader, type Envelope, type Header, isEsp, withMarker } from './header.ts';
 export { limits } from './limits.ts';
 export { decodeMessage, encodeMessage, type Message } from './message.ts';
 export {

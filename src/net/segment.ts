@@ -1,0 +1,78 @@
+/**
+ * What a TUN device leaves to us of TCP: a segment of up to 64 KB is cut into packets as the network may carry them. Headers are
+ * those of the whole, with the length, the sequence number, the identification and the flags of each piece.
+ */
+import { fold16, get16, put16, sumOf } from './sum.ts';
+import { GSO, gsoSize, gsoType, pseudoSum, VNET } from './vnet.ts';
+
+const TCP = 6;
+const [FIN, PSH, CWR] = [0x01, 0x08, 0x80];
+/** Larger than any piece: a device's MTU has 16 bits. */
+const ROOM = 0xffff;
+
+/** Takes a piece; its octets are the taker's only during the call. */
+export type TakePacket = (octets: Uint8Array, at: number, length: number) => void;
+
+export class Segmenter {
+  readonly #piece: Uint8Array;
+  readonly #at: number;
+  readonly #take: TakePacket;
+
+  /** Pieces come with `headroom` octets before and `tailroom` behind them. */
+  constructor(headroom: number, tailroom: number, take: TakePacket) {
+    this.#at = (headroom + 3) & ~3; // so that what is summed lies on words
+    this.#piece = new Uint8Array(new ArrayBuffer(this.#at + ROOM + tailroom));
+    this.#take = take;
+  }
+
+  /**
+   * Cuts the TCP segment of b[at…at+length), whose virtio header is right before it.
+   *
+   * @returns false when it is not what that header says; then nothing was taken
+   */
+  cut(b: Uint8Array, at: number, length: number): boolean {
+    const type = gsoType(b, at - VNET) & ~GSO.ecn;
+    const six = type === GSO.tcp6;
+    const size = gsoSize(b, at - VNET);
+    const transport = six ? 40 : ((b[at] as number) & 15) * 4;
+    const version = (b[at] as number) >>> 4;
+    if (!(six ? version === 6 && b[at + 6] === TCP : type === GSO.tcp4 && version === 4 && b[at + 9] === TCP)) return false;
+    if (transport < 20 || length < transport + 20 || size === 0) return false;
+    const headers = transport + ((b[at + transport + 12] as number) >>> 4) * 4;
+    if (headers < transport + 20 || headers > length || headers + Math.min(size, length) > ROOM) return false;
+    const [piece, to] = [this.#piece, this.#at];
+    const head = b.subarray(at, at + headers);
+    const flags = b[at + transport + 13] as number;
+    for (let from = headers, n = 0; from < length; from += size, n++) {
+      const octets = Math.min(size, length - from);
+      piece.set(head, to); // anew: a taker may write over what it was given
+      piece.set(b.subarray(at + from, at + from + octets), to + headers);
+      if (six) put16(piece, to + 4, headers - transport + octets);
+      else ipv4(piece, to, transport, headers + octets, n);
+      const seq = to + transport + 4;
+      put32(piece, seq, get32(piece, seq) + from - headers);
+      // FIN and PSH are the last one's, CWR is the first one's (RFC 3168 §6.1.2).
+      piece[seq + 9] = flags & (from + size < length ? ~(FIN | PSH) : 0xff) & (n === 0 ? 0xff : ~CWR);
+      put16(piece, seq + 12, 0);
+      const pseudo = pseudoSum(piece, to, six, TCP, headers - transport + octets);
+      put16(piece, seq + 12, ~fold16(pseudo + sumOf(piece, to + transport, headers - transport + octets)));
+      this.#take(piece, to, headers + octets);
+    }
+    return true;
+  }
+}
+
+/** Length, identification and checksum of piece n; `header` octets of IPv4 header. */
+function ipv4(b: Uint8Array, at: number, header: number, length: number, n: number): void {
+  put16(b, at + 2, length);
+  put16(b, at + 4, get16(b, at + 4) + n);
+  put16(b, at + 10, 0);
+  put16(b, at + 10, ~sumOf(b, at, header));
+}
+
+const get32 = (b: Uint8Array, at: number): number => get16(b, at) * 0x10000 + get16(b, at + 2);
+
+function put32(b: Uint8Array, at: number, value: number): void {
+  put16(b, at, value >>> 16);
+  put16(b, at + 2, value);
+}
