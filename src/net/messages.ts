@@ -8,6 +8,7 @@
  *     iovec     base * 8 | length 8
  *     control   length 8 | level 4 | type 4 | size of the datagrams 2 (4 when it comes from the kernel) | .
  */
+import { summable } from './simd.ts';
 import { AF_INET, readSockaddr, SOCKADDR, writeSockaddr } from './sockaddr.ts';
 import type { Endpoint } from './sockets.ts';
 
@@ -47,8 +48,8 @@ class Messages {
   readonly octets: Uint8Array;
   readonly #base: number;
 
-  constructor(size: number, addressOf: AddressOf) {
-    this.octets = new Uint8Array(new ArrayBuffer(size));
+  constructor(octets: Uint8Array, addressOf: AddressOf) {
+    this.octets = octets;
     this.#base = addressOf(this.octets);
     const names = addressOf(this.names);
     const iovecs = addressOf(new Uint8Array(this.iovecs.buffer));
@@ -84,7 +85,7 @@ export class Inbox {
   #lastFrom: Endpoint | undefined;
 
   constructor(addressOf: AddressOf) {
-    this.#messages = new Messages(BATCH * STRIDE, addressOf);
+    this.#messages = new Messages(summable(BATCH * STRIDE), addressOf);
     this.octets = this.#messages.octets;
     for (let i = 0; i < BATCH; i++) this.#messages.place(i, i * STRIDE, LONGEST);
     this.reset(BATCH);
@@ -169,7 +170,7 @@ export class Outbox {
   #port = 0;
 
   constructor(addressOf: AddressOf, size = 4 * STRIDE) {
-    this.#messages = new Messages(size, addressOf);
+    this.#messages = new Messages(new Uint8Array(new ArrayBuffer(size)), addressOf);
     this.octets = this.#messages.octets;
     const { controls } = this.#messages;
     for (let c = 0; c < controls.length; c += CONTROL) controls.set([SEGMENT_CONTROL, 0, SOL_UDP, UDP_SEGMENT], c);

@@ -2,6 +2,7 @@
  * What a TUN device leaves to us of TCP: a segment of up to 64 KB is cut into packets as the network may carry them. Headers are
  * those of the whole, with the length, the sequence number, the identification and the flags of each piece.
  */
+import { summable } from './simd.ts';
 import { fold16, get16, put16, sumOf } from './sum.ts';
 import { GSO, gsoSize, gsoType, pseudoSum, VNET } from './vnet.ts';
 
@@ -21,7 +22,7 @@ export class Segmenter {
   /** Pieces come with `headroom` octets before and `tailroom` behind them. */
   constructor(headroom: number, tailroom: number, take: TakePacket) {
     this.#at = (headroom + 3) & ~3; // so that what is summed lies on words
-    this.#piece = new Uint8Array(new ArrayBuffer(this.#at + ROOM + tailroom));
+    this.#piece = summable(this.#at + ROOM + tailroom);
     this.#take = take;
   }
 

@@ -3,16 +3,16 @@
  * octets at a time. A 32-bit word is worth the sum of its halves, since 2^16 is 1 modulo 65,535; and a sum over words of the
  * machine's own byte order is the right one with its octets swapped (§2 (B)).
  */
+import { sumWords } from './simd.ts';
 
-let buffer: ArrayBufferLike | undefined;
-let words: Uint32Array = new Uint32Array(0);
+const known = new WeakMap<ArrayBufferLike, Uint32Array>();
 
 /** The same octets as 32-bit words, made once for a buffer that is used again and again. */
-function wordsOf(b: Uint8Array): Uint32Array {
-  if (b.buffer !== buffer) {
-    buffer = b.buffer;
-    words = new Uint32Array(buffer, 0, buffer.byteLength >>> 2);
-  }
+function wordsOf({ buffer }: Uint8Array): Uint32Array {
+  const there = known.get(buffer);
+  if (there !== undefined) return there;
+  const words = new Uint32Array(buffer, 0, buffer.byteLength >>> 2);
+  known.set(buffer, words);
   return words;
 }
 
@@ -23,24 +23,38 @@ function wordsOf(b: Uint8Array): Uint32Array {
  */
 export function sumOf(b: Uint8Array, at: number, length: number): number {
   const start = b.byteOffset + at;
+  if (length >= VECTORS) {
+    const vectors = sumWords(b.buffer);
+    if (vectors !== undefined) {
+      const whole = length & ~15;
+      const sum = swap((vectors(start, start + whole) >>> 0) % 0xffff);
+      return fold16(sum + slowly(b, at + whole, length - whole));
+    }
+  }
   if ((start & 3) !== 0 || length < 16) return slowly(b, at, length);
   const w = wordsOf(b);
   const end = (start + length) >>> 2;
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  // Halves are summed apart, so that no sum leaves the 31 bits that are fast: a packet has at most 2^14 words.
+  let [low0, high0, low1, high1] = [0, 0, 0, 0];
   let i = start >>> 2;
   for (; i + 4 <= end; i += 4) {
-    s0 += w[i] as number;
-    s1 += w[i + 1] as number;
-    s2 += w[i + 2] as number;
-    s3 += w[i + 3] as number;
+    const [a, c, d, e] = [w[i] as number, w[i + 1] as number, w[i + 2] as number, w[i + 3] as number];
+    low0 = (low0 + (a & 0xffff) + (c & 0xffff)) | 0;
+    high0 = (high0 + (a >>> 16) + (c >>> 16)) | 0;
+    low1 = (low1 + (d & 0xffff) + (e & 0xffff)) | 0;
+    high1 = (high1 + (d >>> 16) + (e >>> 16)) | 0;
   }
-  for (; i < end; i++) s0 += w[i] as number;
-  // Exact: 2^32 for each of at most 2^14 words.
-  const folded = (s0 + s1 + s2 + s3) % 0xffff;
-  const swapped = ((folded & 0xff) << 8) | (folded >>> 8);
+  let sum = low0 + high0 + low1 + high1;
+  for (; i < end; i++) sum += ((w[i] as number) & 0xffff) + ((w[i] as number) >>> 16);
+  const folded = sum % 0xffff;
   const rest = length & 3;
-  return fold16(swapped + (rest === 0 ? 0 : slowly(b, at + length - rest, rest)));
+  return fold16(swap(folded) + (rest === 0 ? 0 : slowly(b, at + length - rest, rest)));
 }
+
+/** From this many octets on a call costs less than a loop. */
+const VECTORS = 128;
+
+const swap = (word: number): number => ((word & 0xff) << 8) | (word >>> 8);
 
 function slowly(b: Uint8Array, at: number, length: number): number {
   let sum = 0;

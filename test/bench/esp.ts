@@ -5,7 +5,8 @@
  *   namespace: iperf3 -c ── charon, libipsec ◄── wire ──► gateway process, which is measured ── TUN ── iperf3 -s
  *
  * Each gateway runs alone; both are measured for each cipher and direction in turn. Counted is the gateway process' user and
- * system time, all threads. Its client's own ESP caps the rate, which is shown. Options: --seconds N of each measurement (4).
+ * system time, all threads. Its client's own ESP caps the rate, which is shown. Options: --seconds N of each measurement (4),
+ * --cipher TEXT for those that have it in their name.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,7 +21,9 @@ import { lacking } from '../interop/support/requirements.ts';
 import { startCharon } from '../interop/support/strongswan.ts';
 import { table } from './figures.ts';
 
-const { values: asked } = parseArgs({ options: { seconds: { type: 'string', default: '4' } } });
+const { values: asked } = parseArgs({
+  options: { seconds: { type: 'string', default: '4' }, cipher: { type: 'string', default: '' } },
+});
 const CIPHERS = [
   ['AES-256-GCM', 'aes256gcm16'],
   ['AES-256-CBC, HMAC-SHA-256', 'aes256-sha256'],
@@ -39,7 +42,7 @@ async function main(): Promise<void> {
   if (missing.length > 0) throw new Error(`this machine lacks ${missing.join(', ')}`);
   await sweep();
   const rows: string[][] = [];
-  for (const [name, esp] of CIPHERS) {
+  for (const [name, esp] of CIPHERS.filter(([name]) => name.includes(asked.cipher))) {
     const [theirs, ours] = [await measured(esp, strongswan), await measured(esp, own)];
     for (const [i, direction] of DIRECTIONS.entries()) {
       const [a, b] = [theirs[i], ours[i]];
