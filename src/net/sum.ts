@@ -3,7 +3,7 @@
  * octets at a time. A 32-bit word is worth the sum of its halves, since 2^16 is 1 modulo 65,535; and a sum over words of the
  * machine's own byte order is the right one with its octets swapped (§2 (B)).
  */
-import { sumWords } from './simd.ts';
+import { type SumWords, sumWords } from './simd.ts';
 
 const known = new WeakMap<ArrayBufferLike, Uint32Array>();
 
@@ -24,7 +24,10 @@ function wordsOf({ buffer }: Uint8Array): Uint32Array {
 export function sumOf(b: Uint8Array, at: number, length: number): number {
   const start = b.byteOffset + at;
   if (length >= VECTORS) {
-    const vectors = sumWords(b.buffer);
+    if (b !== last) {
+      last = b;
+      vectors = sumWords(b.buffer);
+    }
     if (vectors !== undefined) {
       const whole = length & ~15;
       const sum = swap((vectors(start, start + whole) >>> 0) % 0xffff);
@@ -50,6 +53,10 @@ export function sumOf(b: Uint8Array, at: number, length: number): number {
   const rest = length & 3;
   return fold16(swap(folded) + (rest === 0 ? 0 : slowly(b, at + length - rest, rest)));
 }
+
+/** What was summed last, and what sums it: asking a view for its buffer costs as much as summing it. */
+let last: Uint8Array | undefined;
+let vectors: SumWords | undefined;
 
 /** From this many octets on a call costs less than a loop. */
 const VECTORS = 128;
