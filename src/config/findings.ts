@@ -41,13 +41,28 @@ export class Findings {
     message: string,
     suggestion: string | undefined,
   ): void {
-    const key = `${line}:${column}:${message}`;
+    const told = oneLine(message);
+    const key = `${line}:${column}:${told}`;
     if (this.#seen.has(key)) return;
     if (this.full) {
       this.#left++;
       return;
     }
     this.#seen.add(key);
-    this.#found.push({ level, line, column, word: text, message, ...(suggestion !== undefined && { suggestion }), code });
+    this.#found.push({
+      level,
+      line,
+      column,
+      word: oneLine(text),
+      message: told,
+      ...(suggestion !== undefined && { suggestion }),
+      code,
+    });
   }
+}
+
+/** A quote closed too late swallows the lines behind it, secrets too: what is told of a word ends with its first line. */
+function oneLine(text: string): string {
+  const end = text.indexOf('\n');
+  return end === -1 ? text : `${text.slice(0, end)}…`;
 }

@@ -252,7 +252,8 @@ const titleText = (words: readonly Word[]): string => printable(words.map(({ tex
 
 /** A word fit for a message: one line, bounded. */
 export function printable(text: string): string {
-  const clean = text.replace(/\p{Cc}/gu, '\uFFFD');
+  const end = text.indexOf('\n'); // a quote that ends too late swallows the lines behind it, secrets too
+  const clean = (end === -1 ? text : `${text.slice(0, end)}…`).replace(/\p{Cc}/gu, '\uFFFD');
   return clean.length > 80 ? `${clean.slice(0, 77)}...` : clean;
 }
 

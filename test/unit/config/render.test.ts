@@ -46,6 +46,11 @@ describe('secrets are not in it', () => {
     ['unset with a value', `unset psksecret ${hunter}`],
     ['an encrypted one', `set psksecret ENC ${hunter}`],
     ['append', `append psksecret ${hunter}`],
+    ['a line within quotes that end too late', `set proposal "a\n set psksecret ${hunter}\n set x "`],
+    ['such a line in a member', `set ipv4-split-include "a\n set psksecret ${hunter}\n set x "`],
+    ['such a line in the name of a peer', `set peer "a\n set psksecret ${hunter}\n set x "`],
+    ['such a line in a word that is none', `set nonsuch "a\n set psksecret ${hunter}\n set x "`],
+    ['such a line as the word itself', `set "a\n set psksecret ${hunter}\n set x "`],
     ['a key without quotes', `set private-key -----BEGIN PRIVATE KEY-----\n${hunter}\nset`],
     ['a key as certificate', `set passwd 'a\n${hunter}\nb' x`],
   ])('%s', (_, line) => {
