@@ -29,7 +29,7 @@ import {
 } from './net/index.ts';
 import { isEsp } from './wire/index.ts';
 
-export { tunDevice } from './daemon/inside.ts';
+export { labInside, tunDevice } from './daemon/inside.ts';
 export type { Reread } from './daemon/reload.ts';
 export { chooseCrypto, selfCheck } from './daemon/selfCheck.ts';
 export { EXIT_FAULT, type ProcessLike, untilSignal } from './daemon/signals.ts';
@@ -250,7 +250,8 @@ async function openTraffic(traffic: Traffic, { inner, journal }: DaemonOptions):
     });
     return `Traffic is off: ${why} ${fix}`;
   };
-  if (inner === undefined) return off('nobody asked for it.', 'Start it with --inner tun, as root or with CAP_NET_ADMIN.');
+  if (inner === undefined)
+    return off('nobody asked for it.', 'Start it with --inner tun, as root or with CAP_NET_ADMIN, or with --inner lab.');
   try {
     await traffic.open(inner);
     return `Traffic is on: packets of clients are carried to ${traffic.inner}.`;

@@ -17,7 +17,7 @@ export const client: Verb = {
   summary: 'connect like a FortiClient: EAP, FORTICLIENT_CONNECT, ZTNA_TAG',
   text: [
     'Connects, says what becomes of it, and stays until Ctrl-C or until the gateway ends it: answers liveness checks and rekeys,',
-    'looks whether the gateway is still there, hangs up in order. No packets are carried.',
+    'looks whether the gateway is still there, hangs up in order. With --ping it sends pings through the tunnel.',
     '',
     'The gateway proves itself by a pre-shared key (--psk-file, --psk-env) or by a certificate below --ca; we by EAP-MSCHAPv2',
     '(--user), by a certificate (--certificate, --key), else by the same pre-shared key. Secrets come from files or from the',
@@ -32,8 +32,8 @@ export const client: Verb = {
     '    --uid F8A6AFF3531843B4972CBDBEEEB30E3C --ip 10.1.1.7 --ems-serial FCTEMS0000000001 --token-file token.jwt',
     '  postern client … --token-command postern -- ems token F8A6AFF3531843B4972CBDBEEEB30E3C',
     '',
-    'Exit codes: 0 it was connected and we hung up; 2 the command line is wrong; 3 the machine does not allow it; 4 the gateway',
-    'refused or ended it, or we do not believe it: the notify is printed with what it usually means; 5 no answer. Of several',
+    'Exit codes: 0 it was connected and we hung up (with --ping: something answered); 2 the command line is wrong; 3 the machine does not allow it; 4 the gateway',
+    'refused or ended it, or we do not believe it: the notify is printed with what it usually means; 5 no answer (with --ping: to any ping). Of several',
     'clients (--count) the highest. Ctrl-C twice: 130, without waiting for the gateway.',
   ],
   words: ['[-- ARG …]'],
@@ -81,6 +81,11 @@ export const client: Verb = {
     { name: 'success-notify', value: 'N', help: 'the number of EMS_ZTNA_TAGS_CHECK_SUCCESS, to call it by its name' },
     { name: 'failure-notify', value: 'N', help: 'the number with which the gateway refuses for want of tags' },
     { name: 'stay', value: 'S', help: 'hang up S seconds after it is up (forever)' },
+    {
+      name: 'ping',
+      value: 'ADDR[,N]',
+      help: 'ping an address through the tunnel, N times (4), and hang up unless --stay is given; goes by NAT traversal',
+    },
     { name: 'count', value: 'N', help: `so many clients at once, alike, without INITIAL_CONTACT (1; ${DEFAULTS.most} at most)` },
     { name: 'give-up', value: 'S', help: `seconds without an answer to a request (${DEFAULTS.giveUp})` },
     { name: 'json', help: 'one JSON object a line on stdout: time, client, event and what belongs to it' },
@@ -165,7 +170,11 @@ const INTERRUPTED = 130;
 type Voice = { readonly on: (event: ClientEvent) => void; readonly onMessage?: (message: Spoken) => void };
 
 /** A client that has begun; a text for options that make none. */
-async function startOne({ dial, stay }: Plan, keeper: TokenKeeper | undefined, voice: Voice): Promise<ClientRunner | string> {
+async function startOne(
+  { dial, stay, ping }: Plan,
+  keeper: TokenKeeper | undefined,
+  voice: Voice,
+): Promise<ClientRunner | string> {
   const { on, onMessage } = voice;
   const options: ReturnType<Plan['dial']> & Pick<LabOptions, 'onMessage'> = {
     ...dial(keeper?.current),
@@ -176,6 +185,7 @@ async function startOne({ dial, stay }: Plan, keeper: TokenKeeper | undefined, v
       ...{ dial: options, on },
       ...(keeper === undefined ? {} : { tokens: keeper }),
       ...(stay === undefined ? {} : { stay }),
+      ...(ping === undefined ? {} : { ping }),
     });
   } catch (error) {
     if (error instanceof RangeError) return error.message;
@@ -185,9 +195,10 @@ async function startOne({ dial, stay }: Plan, keeper: TokenKeeper | undefined, v
 }
 
 /** How the nth client tells of itself: in lines for people, or in JSON. */
-function voiceOf(n: number, { count, names, stay }: Plan, values: Values, { stdout }: Terminal): Voice {
+function voiceOf(n: number, { count, names, stay, ping }: Plan, values: Values, { stdout }: Terminal): Voice {
   const [json, debug] = [values.one('json') !== undefined, values.one('debug') !== undefined];
-  const ends = stay === undefined ? 'Ctrl-C hangs up' : `hangs up in ${stay / 1000} s`;
+  const ends =
+    ping?.leaves === true ? 'hangs up after the pings' : stay === undefined ? 'Ctrl-C hangs up' : `hangs up in ${stay / 1000} s`;
   const narrator: Narrator = { names, ends, unix: realWorld.unix };
   const write = json
     ? (event: string, rest: object) => say(stdout, JSON.stringify({ time: new Date().toISOString(), client: n, event, ...rest }))
@@ -203,10 +214,10 @@ function voiceOf(n: number, { count, names, stay }: Plan, values: Values, { stdo
   };
 }
 
-function codeOfEnd({ how, established }: ClientEnd): number {
+function codeOfEnd({ how, established, replies }: ClientEnd): number {
   switch (how) {
     case 'hung-up':
-      return established ? EXIT.ok : EXIT.silent;
+      return established && replies !== 0 ? EXIT.ok : EXIT.silent;
     case 'silent':
       return EXIT.silent;
     case 'refused':

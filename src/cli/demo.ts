@@ -4,8 +4,8 @@
  */
 import { randomOctets, Secret } from '../../crypto/index.ts';
 import { loadConfig } from '../config/index.ts';
-import { startDaemon } from '../daemon.ts';
-import { Dial, EmsEmulator, fortiClientConnect, identity } from '../lab/index.ts';
+import { labInside, startDaemon } from '../daemon.ts';
+import { Dial, EmsEmulator, fortiClientConnect, identity, ping } from '../lab/index.ts';
 import { EXIT, say, type Terminal } from './exit.ts';
 import type { Verb } from './verb.ts';
 
@@ -105,6 +105,7 @@ async function play(scene: Scene, { stdout }: Terminal): Promise<boolean> {
   const journal = { event: () => undefined, note: () => undefined, flush: () => undefined, counters: NO_LINES };
   const daemon = await startDaemon({
     ...{ config, listen: ['127.0.0.1'], ikePort: 0, nattPort: 0, capture: undefined, captureKeys: undefined, journal },
+    inner: labInside(config),
   });
   let begun = false;
   const unsubscribe = daemon.debug.subscribe((line) => {
@@ -131,6 +132,7 @@ async function play(scene: Scene, { stdout }: Terminal): Promise<boolean> {
     await dial.connected();
     const { client } = dial;
     if (token !== undefined) await dial.until(() => client.status.outcomes.length > 0, 3000);
+    const before = client.at === 'established' ? await pinged(dial, stdout) : undefined;
     if (scene.later !== undefined && client.at === 'established') {
       await sleep(300);
       say(stdout, '', '   (the administrator takes the tag away)', '');
@@ -139,11 +141,15 @@ async function play(scene: Scene, { stdout }: Terminal): Promise<boolean> {
       await dial.until(() => client.at === 'closed', 3000);
       say(stdout, '', `   the client was told after ${(performance.now() - at).toFixed(0)} ms`);
     }
+    const carried = () => daemon.counters()['inPackets'] ?? 0;
+    const through = carried();
+    const after = scene.ends === 'closed' ? await pinged(dial, stdout) : 0;
     await sleep(50); // what is still to be said
     const why = client.status.why === '' ? '' : `: ${client.status.why}`;
     const address = client.status.assigned.join(' ');
     say(stdout, '', `   client: ${client.at}${address === '' ? '' : `, ${address}`}${why}`);
-    return client.at === scene.ends;
+    const passed = scene.ends === 'failed' ? before === undefined : before === PINGS;
+    return client.at === scene.ends && passed && after === 0 && carried() === through;
   } finally {
     unsubscribe();
     await dial?.hangUp();
@@ -151,6 +157,16 @@ async function play(scene: Scene, { stdout }: Terminal): Promise<boolean> {
     if (scene.away !== true) await ems.close();
   }
 }
+
+/** Pings the network behind the gateway through the tunnel; how many were answered. */
+async function pinged(dial: Dial, stdout: Terminal['stdout']): Promise<number> {
+  const { sent, received } = await ping(dial, BEHIND, { count: PINGS, interval: 20, wait: 300 });
+  say(stdout, '', `   client: ping ${BEHIND} through the tunnel: ${sent} sent, ${received} answered`);
+  return received;
+}
+const PINGS = 3;
+/** An address of the lab host. */
+const BEHIND = '10.50.0.1';
 
 const NO_LINES = { lines: 0, thinned: 0, dropped: 0 };
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

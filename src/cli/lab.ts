@@ -5,11 +5,11 @@ import type { Config } from '../config/index.ts';
 import { EnvironmentRefused, localAddresses } from '../net/index.ts';
 import { readConfigFile, rereadConfigFile } from './configFile.ts';
 import { EXIT, say, type Terminal } from './exit.ts';
-import { type LabPlace, steps, swanctlConf } from './lab/client.ts';
+import { type LabPlace, steps, swanctlConf, tryOut } from './lab/client.ts';
 import { LAB_EMS_PORT, LAB_TAG, type LabEms, labEms } from './lab/ems.ts';
 import { GATEWAY, type Lab, labIn } from './lab/setup.ts';
 import { portOf, type Values } from './options.ts';
-import { type ServeOptions, serve } from './serve.ts';
+import { INNER, innerOf, type ServeOptions, serve } from './serve.ts';
 import type { Verb } from './verb.ts';
 
 export const lab: Verb = {
@@ -30,9 +30,9 @@ export const lab: Verb = {
     { name: 'capture-keys', value: 'DIR', help: "write Wireshark's ikev2_decryption_table there" },
     {
       name: 'inner',
-      value: 'tun|off',
-      choices: ['tun', 'off'],
-      help: 'carry packets to a TUN device of this machine, which gets routes for the lab (needs root), or nowhere (default)',
+      value: INNER.join('|'),
+      choices: INNER,
+      help: 'carry packets to a TUN device, for which this machine gets routes (needs root), to a host that answers ping (lab), nowhere',
     },
   ],
   async run(values, terminal) {
@@ -85,7 +85,7 @@ async function running(
     ikePort: ports.ike,
     nattPort: ports.natt,
     state: made.directory,
-    inner: values.one('inner') === 'tun' ? 'tun' : 'off',
+    inner: innerOf(values.one('inner'), 'lab'),
     debug: { narrative: true },
     capture: values.one('capture'),
     captureKeys: values.one('capture-keys'),
@@ -133,9 +133,20 @@ function introduce(
   writeFile(swanctl, text, { mode: 0o600 }).catch((error: unknown) =>
     say(stderr, `postern lab: cannot write ${swanctl}: ${String(error)}`),
   );
+  // For `postern client`: secrets come from files.
+  const files = { psk: join(directory, 'psk'), password: join(directory, 'password') };
+  for (const [file, secret] of [
+    [files.psk, secrets.psk],
+    [files.password, secrets.users[0]?.password ?? ''],
+  ] as const)
+    writeFile(file, `${secret}\n`, { mode: 0o600 }).catch((error: unknown) =>
+      say(stderr, `postern lab: cannot write ${file}: ${String(error)}`),
+    );
   const profiles = config.profiles.map((p) => p.name).join(', ');
   say(
     stdout,
+    '',
+    ...tryOut(files, secrets, place),
     '',
     ...steps({ swanctl, ca, ems }, place),
     '',

@@ -3,7 +3,7 @@ import { addressOctets, printable } from '../wire/index.ts';
 import { readConfigFile, rereadConfigFile } from './configFile.ts';
 import { EXIT, say } from './exit.ts';
 import { portOf } from './options.ts';
-import { serve } from './serve.ts';
+import { INNER, innerOf, serve } from './serve.ts';
 import type { Verb } from './verb.ts';
 
 export const run: Verb = {
@@ -22,9 +22,9 @@ export const run: Verb = {
     { name: 'natt-port', value: 'N', help: 'UDP port for NAT traversal (4500, or what the file says)' },
     {
       name: 'inner',
-      value: 'tun|off',
-      choices: ['tun', 'off'],
-      help: 'where packets of clients go: a TUN device (default; needs root), or nowhere',
+      value: INNER.join('|'),
+      choices: INNER,
+      help: 'where packets of clients go: a TUN device (default; needs root), a host in this process that answers ping, nowhere',
     },
     { name: 'state', value: 'DIR', help: 'private directory of this daemon; two cannot share one' },
     {
@@ -83,7 +83,7 @@ export const run: Verb = {
       ikePort,
       nattPort,
       state: values.one('state'),
-      inner: values.one('inner') === 'off' ? ('off' as const) : ('tun' as const),
+      inner: innerOf(values.one('inner'), 'tun'),
       debug: values.one('debug') === undefined ? undefined : {},
       capture: values.one('capture'),
       captureKeys: values.one('capture-keys'),

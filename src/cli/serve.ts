@@ -1,10 +1,15 @@
 /** The running daemon as `run` and `lab` show it: what it says on stdout, and how it ends. */
 import type { Config } from '../config/index.ts';
-import { chooseCrypto, type Daemon, type Reread, selfCheck, startDaemon, tunDevice, untilSignal } from '../daemon.ts';
+import { chooseCrypto, type Daemon, labInside, type Reread, selfCheck, startDaemon, tunDevice, untilSignal } from '../daemon.ts';
 import { type DebugFilter, type Journal, lineWriter } from '../log/index.ts';
 import { codeOf, type Listener } from '../net/index.ts';
 import { say, type Terminal } from './exit.ts';
 import { takeState } from './state.ts';
+
+/** `--inner`: where packets of clients go. */
+export const INNER = ['tun', 'lab', 'off'] as const;
+export type Inner = (typeof INNER)[number];
+export const innerOf = (word: string | undefined, standard: Inner): Inner => INNER.find((one) => one === word) ?? standard;
 
 export type ServeOptions = {
   readonly config: Config;
@@ -16,8 +21,8 @@ export type ServeOptions = {
   readonly debug: DebugFilter | undefined;
   readonly capture: string | undefined;
   readonly captureKeys: string | undefined;
-  /** Carry packets to a TUN device. */
-  readonly inner: 'tun' | 'off';
+  /** Carry packets to a TUN device, or to a host in this process that answers echo. */
+  readonly inner: Inner;
   /** Reads the configuration again. */
   readonly reread: () => Promise<Reread>;
   /** Said once it listens, before the debug stream begins. */
@@ -35,7 +40,7 @@ export async function serve(o: ServeOptions, journal: Journal, { stdout, process
   const state = o.state === undefined ? undefined : await takeState(o.state);
   let daemon: Daemon;
   try {
-    const inner = o.inner === 'tun' ? tunDevice(o.config, journal) : undefined;
+    const inner = { tun: () => tunDevice(o.config, journal), lab: () => labInside(o.config), off: () => undefined }[o.inner]();
     daemon = await startDaemon({ ...o, inner, journal });
   } catch (error) {
     await state?.release();

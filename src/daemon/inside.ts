@@ -1,7 +1,11 @@
-/** The inside that a gateway usually has: a TUN device, the pools routed to it, masquerade where a policy says so. */
+/**
+ * The inside: a TUN device, the pools routed to it, masquerade where a policy says so; or, for trying out, a host in this process
+ * that answers echo.
+ */
 import type { Config } from '../config/index.ts';
 import type { Journal } from '../log/index.ts';
-import { notForwarding, openTun } from '../net/index.ts';
+import { type AddressRange, labHost, notForwarding, openTun } from '../net/index.ts';
+import { addressText } from '../wire/index.ts';
 import { insideOf, type OpenInner } from './traffic.ts';
 
 const DEVICE = 'postern%d';
@@ -18,4 +22,49 @@ export function tunDevice(config: Config, journal: Journal): OpenInner {
       });
     return inner;
   };
+}
+
+/** What answers when a configuration names no destination of its own. */
+const LAB: readonly AddressRange[] = [
+  { start: Uint8Array.of(10, 50, 0, 0), end: Uint8Array.of(10, 50, 0, 255) },
+  { start: Uint8Array.from({ length: 16 }, labOctet(0)), end: Uint8Array.from({ length: 16 }, labOctet(0xff)) },
+];
+/** fd50:0:0:50::/64 */
+function labOctet(host: number): (_: unknown, i: number) => number {
+  return (_, i) => [0xfd, 0x50, 0, 0, 0, 0, 0, 0x50][i] ?? host;
+}
+
+/**
+ * A host in this process in the place of the network behind the gateway. It answers on these addresses; without any, on those that
+ * the policies and split tunnels of the configuration name, as long as that is not the whole of an address family.
+ */
+export function labInside(config: Config, prefixes: readonly AddressRange[] = []): OpenInner {
+  const wanted = prefixes.length > 0 ? prefixes : namedBy(config);
+  const answers = wanted.length > 0 ? wanted : LAB;
+  const places = answers.map(({ start, end }) => `${addressText(start)}-${addressText(end)}`);
+  const more = places.length > MOST_NAMED ? ' and others' : '';
+  const name = `the lab host, which answers ping on ${places.slice(0, MOST_NAMED).join(', ')}${more}`;
+  return (o) => Promise.resolve(labHost({ ...o, name, prefixes: answers }));
+}
+
+const MOST_NAMED = 4;
+
+function namedBy({ profiles, rules }: Config): readonly AddressRange[] {
+  const byPolicy = rules.filter(({ accept }) => accept).flatMap(({ to }) => to);
+  const bySplit = profiles.flatMap(({ modeCfg }) => [...(modeCfg?.splitInclude4 ?? []), ...(modeCfg?.splitInclude6 ?? [])]);
+  const all = [...byPolicy, ...bySplit.map(rangeOf)];
+  const texts = new Set<string>();
+  return all.filter(({ start, end }) => {
+    const text = `${start}-${end}`;
+    const whole = start.every((octet) => octet === 0) && end.every((octet) => octet === 0xff);
+    if (whole || texts.has(text)) return false;
+    texts.add(text);
+    return true;
+  });
+}
+
+/** The addresses of a prefix. */
+function rangeOf({ address, length }: { readonly address: Uint8Array; readonly length: number }): AddressRange {
+  const mask = (i: number) => (0xff << (8 - Math.min(8, Math.max(0, length - 8 * i)))) & 0xff;
+  return { start: address.map((octet, i) => octet & mask(i)), end: address.map((octet, i) => octet | (0xff & ~mask(i))) };
 }

@@ -69,7 +69,7 @@ export class LabClient {
     switch (what.kind) {
       case 'esp':
         core.counters.esp += 1;
-        return;
+        return this.#esp(octets);
       case 'keepalive':
         return;
       case 'junk':
@@ -77,6 +77,22 @@ export class LabClient {
       case 'ike':
         return this.#message(what.octets, { from, to });
     }
+  }
+
+  /**
+   * Sends an inner packet through the tunnel. False: there is no child for it, or it could only go without UDP around it, which
+   * we do not do; `status.esp` counts why.
+   */
+  inner(packet: Uint8Array, now: number): boolean {
+    const core = this.#core;
+    core.now = now;
+    core.esp.follow(core.children, now);
+    const { local: from, remote: to, natt } = core.path;
+    const octets = natt ? core.esp.seal(packet) : core.esp.drop('unencapsulated');
+    if (typeof octets === 'string') return false;
+    core.outbox.push({ from, to, octets });
+    if (core.keepaliveAt !== undefined && core.o.keepalive !== undefined) core.keepaliveAt = now + core.o.keepalive;
+    return true;
   }
 
   /** Says again what is due, gives up where that was enough. */
@@ -229,6 +245,14 @@ export class LabClient {
     if (header.response) this.#response(sa, octets, header);
     else this.#request(sa, octets, header);
     runQueue(core);
+    core.esp.follow(core.children, core.now);
+  }
+
+  #esp(octets: Uint8Array): void {
+    const { esp, children, now, o } = this.#core;
+    esp.follow(children, now);
+    const packet = esp.open(octets);
+    if (typeof packet !== 'string') o.onInner?.(packet);
   }
 
   #init(octets: Uint8Array, header: Header, way: Way): void {

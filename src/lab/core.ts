@@ -18,6 +18,7 @@ import {
   withMarker,
 } from '../wire/index.ts';
 import type { EapPeer } from './eap.ts';
+import { EspEnd } from './espEnd.ts';
 import { Impairer } from './impair.ts';
 import type { ChildKeys, IkeKeys } from './keys.ts';
 import { firstPath, type NatFindings, type Path } from './nat.ts';
@@ -174,6 +175,7 @@ export type Core = {
   /** The answer to IKE_SA_INIT that counted, without marker. */
   message2: Uint8Array | undefined;
   children: readonly Child[];
+  readonly esp: EspEnd;
   readonly queue: (() => void)[];
   readonly outbox: Datagram[];
   keepaliveAt: number | undefined;
@@ -206,6 +208,7 @@ export function newCore(o: Settings): Core {
     ike: undefined,
     message2: undefined,
     children: [],
+    esp: new EspEnd(o.random),
     queue: [],
     outbox: [],
     keepaliveAt: undefined,
@@ -368,6 +371,7 @@ export function end(core: Core, at: 'failed' | 'closed', why: string, ending: En
   core.sas.clear();
   core.ike = undefined;
   core.children = [];
+  core.esp.follow([], core.now);
   core.queue.length = 0;
   core.keepaliveAt = undefined;
 }

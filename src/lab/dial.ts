@@ -23,6 +23,7 @@ export class Dial {
   #cancel: () => void = () => undefined;
   #waiting: { readonly done: () => boolean; readonly go: () => void }[] = [];
   readonly #watchers: (() => void)[] = [];
+  readonly #listeners = new Set<(packet: Uint8Array) => void>();
   #closed = false;
 
   /** Opens two ports and says the first word. Rejects with the system's error; RangeError for options that make no client. */
@@ -44,6 +45,10 @@ export class Dial {
         local: { address: from, port: floating ? natt.number : plain.number },
         remote: { address: options.remote.address, port: floating ? nattPort : options.remote.port },
         nattPorts: { local: natt.number, remote: nattPort },
+        onInner: (packet) => {
+          options.onInner?.(packet);
+          dial?.hand(packet);
+        },
       });
       dial = new Dial(client, world, { plain, natt });
       client.start(world.now());
@@ -98,11 +103,28 @@ export class Dial {
     this.pump();
   }
 
+  /** Sends an inner packet through the tunnel; false when there is none for it. */
+  inner(packet: Uint8Array): boolean {
+    if (this.#closed || !this.client.inner(packet, this.world.now())) return false;
+    this.#send();
+    return true;
+  }
+
+  /** Gives what comes through the tunnel to a listener; what comes back takes it off. */
+  onInner(listener: (packet: Uint8Array) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** The client has a packet for its listeners. */
+  hand(packet: Uint8Array): void {
+    for (const listener of [...this.#listeners]) listener(packet);
+  }
+
   /** Sends what the client wants to say, sets its timer, tells who waits; after every word to the client. */
   pump(): void {
     if (this.#closed) return;
-    const { plain, natt } = this.#ports;
-    for (const { octets, from, to } of this.client.take()) (from.port === natt.number ? natt : plain).send(octets, to);
+    this.#send();
     this.#cancel();
     const due = this.client.deadline();
     if (due !== undefined) this.#cancel = this.world.after(due - this.world.now(), () => this.#tick());
@@ -128,6 +150,11 @@ export class Dial {
     this.#cancel();
     this.#ports.plain.close();
     this.#ports.natt.close();
+  }
+
+  #send(): void {
+    const { plain, natt } = this.#ports;
+    for (const { octets, from, to } of this.client.take()) (from.port === natt.number ? natt : plain).send(octets, to);
   }
 
   #tick(): void {

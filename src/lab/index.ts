@@ -9,6 +9,8 @@ export type { ChildKeys, IkeKeys } from './keys.ts';
 export type { NatFindings, Path } from './nat.ts';
 export { identity, selector, selectorText } from './octets.ts';
 export type { ClientAuth, EapMethod, Endpoint, GatewayAuth, Identity, LabOptions, Spoken } from './options.ts';
+export { type EchoOptions, type Pinged, type PingOptions, ping, type Tunnel, udpEcho } from './ping.ts';
 export type { EspSuite, IkeSuite } from './proposals.ts';
 export type { LabStatus } from './status.ts';
+export { tcpEcho } from './tcpEcho.ts';
 export { type Port, realWorld, type World } from './world.ts';

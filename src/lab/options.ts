@@ -118,6 +118,8 @@ export type LabOptions = {
   /** ms to the first repetition, what the interval grows by, how many repetitions before we give up. */
   readonly retransmit?: { readonly first: number; readonly factor: number; readonly most: number };
   readonly impair?: string | Impairment | readonly (string | Impairment)[];
+  /** Takes the inner packets that come through the tunnel. */
+  readonly onInner?: (packet: Uint8Array) => void;
   /** Is shown every message in the clear, ours before they are impaired, of others those that were authentic or need not be. */
   readonly onMessage?: (message: Spoken) => void;
 };
@@ -139,7 +141,7 @@ export type Settings = Omit<Required<LabOptions>, 'ikeProposals' | 'espProposals
     /** All attributes of the CFG_REQUEST in order. */
     readonly cpRequest: readonly CfgValue[];
   };
-type Unset = 'gatewayId' | 'networkId' | 'claims' | 'ztna' | 'keepalive' | 'onMessage';
+type Unset = 'gatewayId' | 'networkId' | 'claims' | 'ztna' | 'keepalive' | 'onInner' | 'onMessage';
 
 /** Fills in the defaults. Throws RangeError for a word that is no proposal. */
 export function settle(options: LabOptions): Settings {

@@ -5,6 +5,7 @@
 import type { Certificate } from '../../crypto/index.ts';
 import { addressText, type CfgValue, Exchange, type IkeSpi, NO_SPI, notifyType } from '../wire/index.ts';
 import { type Child, type Core, type Ending, type IkeSa, notifyName, type Outcome, type SeenNotify, type Stage } from './core.ts';
+import type { EspCounters } from './espEnd.ts';
 import type { IkeKeys } from './keys.ts';
 import type { NatFindings, Path } from './nat.ts';
 import type { Identity } from './options.ts';
@@ -51,6 +52,8 @@ export type LabStatus = {
   /** Why datagrams were dropped, the first ones. */
   readonly drops: readonly string[];
   readonly counters: Core['counters'];
+  /** What the tunnel has carried, and what went no further. */
+  readonly esp: EspCounters;
   /** A request of ours is not answered yet, or waits for its turn. */
   readonly busy: boolean;
 };
@@ -82,6 +85,7 @@ export function statusOf(core: Core): LabStatus {
     outcomes: [...core.outcomes],
     drops: [...core.drops],
     counters: { ...core.counters },
+    esp: core.esp.counters,
     busy: stage.at === 'init' || core.queue.length > 0 || [...core.sas.values()].some((sa) => sa.pending !== undefined),
   };
 }

@@ -48,6 +48,12 @@ export function linesOf(event: ClientEvent, { names, unix, ends }: Narrator): re
       return [`the gateway sent ${nameOf(event.number, names)}${because(event.number, names)}`];
     case 'violation':
       return [`the gateway is not as it should be: ${event.what}`];
+    case 'ping':
+      return [`answer from ${event.address}: seq=${event.seq} time=${event.ms.toFixed(1)} ms`];
+    case 'pinged': {
+      if (event.why !== '') return [`no ping: ${event.why}`];
+      return [`ping ${event.address}: ${event.sent} sent, ${event.received} answered`];
+    }
     case 'ended':
       return endLines(event, names);
   }

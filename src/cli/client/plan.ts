@@ -26,7 +26,11 @@ export type Plan = {
   /** ms; undefined: until somebody ends it. */
   readonly stay: number | undefined;
   readonly count: number;
+  readonly ping: PingPlan | undefined;
 };
+
+/** `leaves`: hangs up when that is done. */
+export type PingPlan = { readonly address: string; readonly count: number; readonly leaves: boolean };
 
 /** Ours: the number is not published, and a gateway that learns takes any. */
 export const TOKEN_NUMBER = 61_702;
@@ -63,8 +67,9 @@ export async function planOf(values: Values, environment: Readonly<Record<string
   const stay = values.one('stay') ?? 'forever';
   const first = (Number(values.one('give-up') ?? DEFAULTS.giveUp) * 1000) / DEFAULTS.giveUp;
   const when = values.one('token-when') ?? 'in-auth';
+  const ping = pingOf(values);
   return {
-    ...{ source, count, stay: stay === 'forever' ? undefined : Number(stay) * 1000 },
+    ...{ source, count, ping, stay: stay === 'forever' ? undefined : Number(stay) * 1000 },
     names: { success: numberOf(values, 'success-notify'), failure: numberOf(values, 'failure-notify') },
     dial: (token) => ({
       ...{ remote, from, nattPort: natt.port ?? 4500, random: randomOctets, keyPair: (group) => group.generate(), ...proofs },
@@ -74,6 +79,8 @@ export async function planOf(values: Values, environment: Readonly<Record<string
       espProposals: given('esp', DEFAULTS.esp),
       ...(fortinet ? FORTICLIENT : {}),
       keepalive: 20_000,
+      // Packets can only go in UDP from here, whatever the gateway would do: a NAT makes it so for both ends (RFC 7296 §2.23).
+      fakeNat: ping !== undefined,
       retransmit: { first, factor: 2, most: 4 }, // 1, 2, 4, 8, 16: 31 of them
       initialContact: count === 1, // many clients of one identity would push each other out
       impair: values.all('impair'),
@@ -101,6 +108,9 @@ function wrongWord(values: Values): string | undefined {
     if (address !== undefined && addressOctets(address) === undefined)
       return `--${flag} '${printable(address, 64)}' is not an IPv4 or IPv6 address`;
   }
+  const pings = pingOf(values);
+  if (pings !== undefined && (addressOctets(pings.address) === undefined || !(pings.count >= 1 && pings.count <= MOST_PINGS)))
+    return `--ping takes ADDR or ADDR,COUNT, 1 to ${MOST_PINGS}, not '${printable(values.one('ping') ?? '', 64)}'`;
   for (const [flag, form, takes] of FORMS) {
     const word = values.one(flag);
     if (word !== undefined && !form.test(word)) return `--${flag} takes ${takes}, not '${printable(word, 40)}'`;
@@ -118,6 +128,15 @@ function wrongWord(values: Values): string | undefined {
   }
   const needsUid = ['ems-serial', 'ems-tenant', 'tags-announced', 'claims-in', 'host'].find((f) => values.one(f) !== undefined);
   return needsUid !== undefined && values.one('uid') === undefined ? `--${needsUid} needs --uid` : undefined;
+}
+
+const MOST_PINGS = 10_000;
+
+function pingOf(values: Values): PingPlan | undefined {
+  const [address, count = '4', more] = values.one('ping')?.split(',') ?? [];
+  if (address === undefined) return undefined;
+  const number = more === undefined && /^\d{1,5}$/.test(count) ? Number(count) : Number.NaN;
+  return { address, count: number, leaves: values.one('stay') === undefined };
 }
 
 const FORMS: readonly (readonly [flag: string, form: RegExp, takes: string])[] = [

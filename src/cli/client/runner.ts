@@ -2,8 +2,18 @@
  * One client from its first word to its last: connects, keeps its token fresh, answers the gateway, looks whether it is still
  * there, hangs up. Says what happens as events. For `postern client`, demonstrations and measurements, any number in a process.
  */
-import { Dial, type DialOptions, type LabStatus, type Outcome, realWorld, selectorText, type World } from '../../lab/index.ts';
+import {
+  Dial,
+  type DialOptions,
+  type LabStatus,
+  type Outcome,
+  ping,
+  realWorld,
+  selectorText,
+  type World,
+} from '../../lab/index.ts';
 import { Exchange, notifyType, notifyTypeName } from '../../wire/index.ts';
+import type { PingPlan } from './plan.ts';
 import { endOf, type TokenKeeper, type TokenNews } from './token.ts';
 
 export type ClientEvent =
@@ -26,6 +36,9 @@ export type ClientEvent =
   | { readonly kind: 'notify'; readonly number: number; readonly name: string }
   /** The gateway did against the RFC, and we lived with it. */
   | { readonly kind: 'violation'; readonly what: string }
+  | { readonly kind: 'ping'; readonly address: string; readonly seq: number; readonly ms: number }
+  /** `why`: there was nothing to ping with. */
+  | { readonly kind: 'pinged'; readonly address: string; readonly sent: number; readonly received: number; readonly why: string }
   | ({ readonly kind: 'ended' } & ClientEnd);
 
 export type ClientEnd = {
@@ -34,6 +47,8 @@ export type ClientEnd = {
   readonly established: boolean;
   readonly why: string;
   readonly notify: number | undefined;
+  /** Pings that were answered; absent when none were asked for. */
+  readonly replies?: number;
 };
 
 export type RunnerOptions = {
@@ -41,6 +56,8 @@ export type RunnerOptions = {
   readonly dial: Omit<DialOptions, 'world'>;
   readonly on: (event: ClientEvent) => void;
   readonly tokens?: Pick<TokenKeeper, 'subscribe'>;
+  /** Pings an address through the tunnel once it is up. */
+  readonly ping?: PingPlan;
   /** Hangs up so many ms after it is up; never when not given. */
   readonly stay?: number;
   /** Asks whether the gateway is there when it has said nothing for so many ms (20 s). */
@@ -65,6 +82,7 @@ export class ClientRunner {
   #spi = '';
   #counts = { notifies: 0, violations: 0, received: 0 };
   #outcome: Outcome | undefined;
+  #replies = 0;
 
   /** Says the first word. Rejects with the system's error; RangeError for options that make no client. */
   static async start(o: RunnerOptions): Promise<ClientRunner> {
@@ -123,7 +141,29 @@ export class ClientRunner {
     if (ztna !== undefined && typeof ztna.token === 'string')
       this.#o.on({ kind: 'token', because: 'connecting', ends: endOf(ztna.token) });
     const { stay } = this.#o;
+    void this.#ping();
     if (stay !== undefined) this.#cancels.push(this.dial.world.after(stay, () => void this.hangUp()));
+  }
+
+  /** One after the other, as long as the tunnel stands. */
+  async #ping(): Promise<void> {
+    const { on, ping: plan } = this.#o;
+    if (plan === undefined) return;
+    const { address, count } = plan;
+    let [sent, why] = [0, ''];
+    try {
+      const onReply = ({ seq, ms }: { readonly seq: number; readonly ms: number }) => {
+        this.#replies += 1;
+        on({ kind: 'ping', address, seq, ms });
+      };
+      ({ sent } = await ping(this.dial, address, { count, onReply, until: () => this.#finished || this.#hangingUp }));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      why = error.message;
+    }
+    if (this.#finished) return;
+    on({ kind: 'pinged', address, sent, received: this.#replies, why });
+    if (plan.leaves) await this.hangUp();
   }
 
   #lookAtSas(status: LabStatus): void {
@@ -197,10 +237,11 @@ export class ClientRunner {
     this.#finished = true;
     this.#cancelLiveness();
     for (const cancel of this.#cancels) cancel();
-    this.#o.on({ kind: 'ended', ...end });
+    const whole = this.#o.ping === undefined ? end : { ...end, replies: this.#replies };
+    this.#o.on({ kind: 'ended', ...whole });
     // What the client still has to say goes out first: that it does not believe the gateway.
     this.dial.world.after(FAREWELL, () => this.dial.close());
-    this.#over(end);
+    this.#over(whole);
   }
 }
 

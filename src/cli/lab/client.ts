@@ -57,6 +57,25 @@ ${secrets.users.map((u) => `    eap-${u.name} {\n        id = ${u.name}\n       
 `;
 }
 
+/** How our own client connects and pings, lines: needs no rights and nothing installed. */
+export function tryOut(
+  files: { readonly psk: string; readonly password: string },
+  { users: [user] }: LabSecrets,
+  { address, ikePort, nattPort }: LabPlace,
+): readonly string[] {
+  const [{ uid, address: ip }] = DEVICES;
+  return [
+    'At once, in another terminal, without rights: connect as the healthy device and ping through the tunnel.',
+    '',
+    `  ${POSTERN} client --gateway ${address} --ike-port ${ikePort} --natt-port ${nattPort} \\`,
+    `    --psk-file ${files.psk} --user ${user?.name ?? ''} --password-file ${files.password} --uid ${uid} --ip ${ip} \\`,
+    `    --ping ${LAB_HOST}`,
+  ];
+}
+
+/** An address behind the gateway that answers. */
+const LAB_HOST = '10.50.0.1';
+
 /** The steps for a person, lines. */
 export function steps(
   paths: { readonly swanctl: string; readonly ca: string; readonly ems: string },
