@@ -132,7 +132,7 @@ async function play(scene: Scene, { stdout }: Terminal): Promise<boolean> {
     await dial.connected();
     const { client } = dial;
     if (token !== undefined) await dial.until(() => client.status.outcomes.length > 0, 3000);
-    const before = client.at === 'established' ? await pinged(dial, stdout) : undefined;
+    const before = client.at === 'established' ? await pinged(dial, stdout, 2000) : undefined;
     if (scene.later !== undefined && client.at === 'established') {
       await sleep(300);
       say(stdout, '', '   (the administrator takes the tag away)', '');
@@ -143,7 +143,7 @@ async function play(scene: Scene, { stdout }: Terminal): Promise<boolean> {
     }
     const carried = () => daemon.counters()['inPackets'] ?? 0;
     const through = carried();
-    const after = scene.ends === 'closed' ? await pinged(dial, stdout) : 0;
+    const after = scene.ends === 'closed' ? await pinged(dial, stdout, 300) : 0;
     await sleep(50); // what is still to be said
     const why = client.status.why === '' ? '' : `: ${client.status.why}`;
     const address = client.status.assigned.join(' ');
@@ -159,8 +159,8 @@ async function play(scene: Scene, { stdout }: Terminal): Promise<boolean> {
 }
 
 /** Pings the network behind the gateway through the tunnel; how many were answered. */
-async function pinged(dial: Dial, stdout: Terminal['stdout']): Promise<number> {
-  const { sent, received } = await ping(dial, BEHIND, { count: PINGS, interval: 20, wait: 300 });
+async function pinged(dial: Dial, stdout: Terminal['stdout'], wait: number): Promise<number> {
+  const { sent, received } = await ping(dial, BEHIND, { count: PINGS, interval: 20, wait });
   say(stdout, '', `   client: ping ${BEHIND} through the tunnel: ${sent} sent, ${received} answered`);
   return received;
 }
