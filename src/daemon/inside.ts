@@ -27,11 +27,11 @@ export function tunDevice(config: Config, journal: Journal): OpenInner {
 /** What answers when a configuration names no destination of its own. */
 const LAB: readonly AddressRange[] = [
   { start: Uint8Array.of(10, 50, 0, 0), end: Uint8Array.of(10, 50, 0, 255) },
-  { start: Uint8Array.from({ length: 16 }, labOctet(0)), end: Uint8Array.from({ length: 16 }, labOctet(0xff)) },
+  { start: lab6(0), end: lab6(0xff) },
 ];
-/** fd50:0:0:50::/64 */
-function labOctet(host: number): (_: unknown, i: number) => number {
-  return (_, i) => [0xfd, 0x50, 0, 0, 0, 0, 0, 0x50][i] ?? host;
+/** fd50::/64 */
+function lab6(host: number): Uint8Array {
+  return Uint8Array.of(0xfd, 0x50, 0, 0, 0, 0, 0, 0, ...new Uint8Array(8).fill(host));
 }
 
 /**

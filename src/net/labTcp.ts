@@ -40,6 +40,8 @@ type Connection = {
   /** Octets from `una` on (behind our SYN); `held` of them are there. */
   readonly buffer: Uint8Array;
   held: number;
+  /** The end of the window that the peer knows of. */
+  edge: number;
   handshake: boolean;
   /** The peer has said all; so have we, when `finSent`. */
   finHeard: boolean;
@@ -115,7 +117,15 @@ export class TcpEcho {
     const c: Connection = {
       ...{ una: this.#isn, nxt: (this.#isn + 1) >>> 0, rcv: (s.seq + 1) >>> 0, window: s.window },
       mss: Math.max(LEAST_MSS, Math.min(most, s.mss ?? DEFAULT_MSS)),
-      ...{ buffer: new Uint8Array(ROOM), held: 0, handshake: true, finHeard: false, finSent: false, duplicates: 0 },
+      ...{
+        buffer: new Uint8Array(ROOM),
+        held: 0,
+        edge: (s.seq + 1 + ROOM) >>> 0,
+        handshake: true,
+        finHeard: false,
+        finSent: false,
+        duplicates: 0,
+      },
     };
     this.#all.set(key, c);
     synAck(c, s, most, reply);
@@ -141,7 +151,7 @@ export class TcpEcho {
     if (c.handshake) return true;
     const owed = this.#received(c, s, ahead);
     if (repeated || owed === 'again') resend(c, s, reply);
-    if (!output(c, s, reply) && owed !== 'nothing') say(c, s, ACK, c.nxt, NOTHING, reply);
+    if (!output(c, s, reply) && (owed !== 'nothing' || wider(c))) say(c, s, ACK, c.nxt, NOTHING, reply);
     return true;
   }
 
@@ -222,7 +232,11 @@ function resend(c: Connection, s: Segment, reply: Reply): void {
   else if (c.finSent) say(c, s, ACK | FIN, c.una, NOTHING, reply);
 }
 
+/** Is the window so much wider than the peer knows that it must be told (RFC 9293 §3.8.6.2.2)? */
+const wider = (c: Connection): boolean => distance(c.rcv + ROOM - c.held, c.edge) >= Math.min(ROOM / 2, 2 * c.mss);
+
 function say(c: Connection, s: Segment, flags: number, seq: number, data: Uint8Array, reply: Reply): void {
+  c.edge = (c.rcv + ROOM - c.held) >>> 0;
   reply(segment(s, { seq, ack: c.rcv, flags, window: ROOM - c.held, data }));
 }
 

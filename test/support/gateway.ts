@@ -5,6 +5,7 @@
  */
 import { validatePath } from '../../crypto/index.ts';
 import type { Config } from '../../src/config/index.ts';
+import type { ChildOutput } from '../../src/daemon/traffic.ts';
 import {
   type Answer,
   type ChildKeys,
@@ -17,7 +18,7 @@ import {
 } from '../../src/ike/index.ts';
 import { DebugStream, type Event } from '../../src/log/index.ts';
 import type { Clearance } from '../../src/posture/index.ts';
-import { hex } from '../../src/wire/index.ts';
+import { classify, hex } from '../../src/wire/index.ts';
 import type { VirtualClock } from './clock.ts';
 import { GATEWAY, GATEWAY6 } from './configs.ts';
 import type { Datagram, Party } from './net.ts';
@@ -59,6 +60,8 @@ export class Gateway implements Party {
   /** What the engine asked of the data plane that makes no sense. */
   readonly mistakes: string[] = [];
   script: Script;
+  /** The data plane, in a play with traffic: what it is told of children (their keys are its own), and what it takes of datagrams. */
+  traffic: { child(output: ChildOutput): void; esp(d: Datagram): void } | undefined;
   readonly #clock: VirtualClock;
   readonly #stream = new DebugStream();
   readonly #unread: Asked[] = [];
@@ -76,6 +79,7 @@ export class Gateway implements Party {
 
   datagram({ octets, from, to }: Datagram): void {
     const natt = to.port === this.config.system.nattPort;
+    if (this.traffic !== undefined && classify(octets, natt).kind === 'esp') return this.traffic.esp({ octets, from, to });
     this.#do(() => this.engine.datagram({ octets, from, to, natt }, this.#clock.clocks));
   }
   tick(): void {
@@ -94,6 +98,11 @@ export class Gateway implements Party {
   }
   take(): readonly Datagram[] {
     return this.#outbox.splice(0);
+  }
+
+  /** The data plane has something to send. */
+  send(datagram: Datagram): void {
+    this.#outbox.push(datagram);
   }
 
   /** Questions that the script has not seen yet: virtual time stands still until `consult`. */
@@ -163,7 +172,15 @@ export class Gateway implements Party {
     for (const output of this.engine.take()) this.#carryOut(output);
   }
 
+  #pass(output: Output): void {
+    if (output.do === 'install')
+      this.traffic?.child({ ...output, child: { ...output.child, material: structuredClone(output.child.material) } });
+    else if (output.do === 'open' || output.do === 'quarantine' || output.do === 'remove' || output.do === 'move')
+      this.traffic?.child(output);
+  }
+
   #carryOut(output: Output): void {
+    this.#pass(output);
     switch (output.do) {
       case 'send': {
         const { from, to, octets } = output;

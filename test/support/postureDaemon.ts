@@ -1,7 +1,7 @@
 /** A real daemon on loopback, asking emulated EMS over real HTTPS, with clients shaped like FortiClient on real sockets. */
 import { randomOctets, Secret } from '../../crypto/index.ts';
 import { loadConfig } from '../../src/config/index.ts';
-import { type Daemon, startDaemon } from '../../src/daemon.ts';
+import { type Daemon, labInside, startDaemon } from '../../src/daemon.ts';
 import { Dial, EmsEmulator, type EmsFault, fortiClientConnect, identity, type LabOptions } from '../../src/lab/index.ts';
 import type { Event, Journal } from '../../src/log/index.ts';
 
@@ -20,6 +20,8 @@ export type Wish = {
   readonly tokenKeys?: boolean;
   /** What is wrong with EMS from before the daemon starts: it has never said a word to it. */
   readonly fault?: EmsFault | 'away';
+  /** With the lab host behind the gateway. */
+  readonly lab?: boolean;
 };
 
 export type Stage = {
@@ -59,6 +61,7 @@ export function staged(wish: Wish, play: (stage: Stage) => Promise<void>): () =>
     };
     const daemon = await startDaemon({
       ...{ config, listen: ['127.0.0.1'], ikePort: 0, nattPort: 0, capture: undefined, captureKeys: undefined, journal },
+      inner: wish.lab === true ? labInside(config) : undefined,
       reread: () => Promise.resolve({ kind: 'loaded', config: load(next), text: '' }),
     });
     daemon.debug.subscribe((line) => lines.push(line));

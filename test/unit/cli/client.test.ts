@@ -141,6 +141,51 @@ describe('what it says', () => {
   );
 });
 
+describe('ping', () => {
+  it(
+    'through the tunnel, then it hangs up: 0',
+    staged({ lab: true }, async (s) => {
+      const { terminal, out } = fakeTerminal();
+      expect(await main(words(s, '--ping', '10.50.0.1,1'), terminal)).toBe(0);
+      expect(out()).toMatch(/hangs up after the pings\n(.*\n)*.*answer from 10\.50\.0\.1: seq=0 time=[\d.]+ ms\n/);
+      expect(out()).toMatch(/ping 10\.50\.0\.1: 1 sent, 1 answered\npostern client: hung up\n$/);
+    }),
+  );
+
+  it(
+    'that nobody answers: 5',
+    staged({ lab: true }, async (s) => {
+      const { terminal, out } = fakeTerminal();
+      expect(await main(words(s, '--ping', '10.99.0.1,1', '--json'), terminal)).toBe(5);
+      const told = jsonOf(out());
+      expect(told.map(({ event }) => event)).toEqual(['connected', 'child', 'pinged', 'ended']);
+      expect(told[2]).toMatchObject({ address: '10.99.0.1', sent: 1, received: 0 });
+      expect(told[3]).toMatchObject({ how: 'hung-up', replies: 0, code: 5 });
+    }),
+  );
+
+  it(
+    'of a family without an address: 5, and it says so',
+    staged({ lab: true }, async (s) => {
+      const { terminal, out } = fakeTerminal();
+      expect(await main(words(s, '--ping', 'fd50::1'), terminal)).toBe(5);
+      expect(out()).toContain('no ping: the tunnel has no address to speak to fd50::1 from');
+    }),
+  );
+
+  it(
+    'with --stay it stays',
+    staged({ lab: true }, async (s) => {
+      const { terminal, out, signal } = fakeTerminal();
+      const code = main(words(s, '--ping', '10.50.0.1,1', '--stay', 'forever'), terminal);
+      await s.until(() => out().includes('1 sent, 1 answered'));
+      expect(out()).toContain('Ctrl-C hangs up');
+      signal('SIGINT');
+      expect(await code).toBe(0);
+    }),
+  );
+});
+
 describe('without an answer', () => {
   it('it gives up, and says what that usually means: 5', async () => {
     const { terminal, out } = fakeTerminal();
@@ -179,6 +224,8 @@ describe('without an answer', () => {
 describe('words that are none', () => {
   it.each<[string, readonly string[], RegExp]>([
     ['an address', ['--gateway', 'there'], /'there' is not an IPv4 or IPv6 address/],
+    ['a ping', ['--ping', 'there'], /--ping takes ADDR or ADDR,COUNT/],
+    ['no ping at all', ['--ping', '10.0.0.1,0'], /1 to 10000, not '10\.0\.0\.1,0'/],
     ['a group', ['--dhgrp', '2000'], /'2000' is no Diffie-Hellman group/],
     ['a proposal', ['--proposal', 'rot13'], /'rot13' is no phase 1 proposal/],
     ['an impairment', ['--impair', 'sing'], /sing/],

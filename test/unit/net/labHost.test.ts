@@ -212,6 +212,21 @@ describe('TCP (RFC 9293)', () => {
     expect(heard(h.say(tcp({ seq: 104, ack: next + 3, flags: ACK, window: 9 }))[0]).data).toEqual(data.slice(3));
   });
 
+  it('says when there is room again for who was told that there is none', () => {
+    const h = host();
+    const next = connect(h);
+    let seq = 100;
+    let window = 1;
+    for (; window > 0; window = new DataView(h.out.at(-1)?.buffer ?? new ArrayBuffer(40)).getUint16(34))
+      seq = heard(h.say(tcp({ seq, ack: next, flags: ACK, window: 0, data: new Uint8Array(1024) })).at(-1)).ack;
+    const echoed = h.say(tcp({ seq, ack: next, flags: ACK })).reduce((sum, p) => sum + heard(p).data.length, 0);
+    expect(echoed).toBe(32_768);
+    const [update, more] = h.say(tcp({ seq, ack: next + echoed, flags: ACK }));
+    expect(heard(update)).toMatchObject({ ack: seq, data: new Uint8Array(0) });
+    expect(new DataView(update?.buffer ?? new ArrayBuffer(40)).getUint16(34)).toBe(32_768);
+    expect(more).toBeUndefined();
+  });
+
   it('is reset where nothing listens, and where there is no connection; a RST is not answered', () => {
     const h = host();
     expect(heard(h.say(tcp({ seq: 99, flags: SYN, port: 80 }))[0])).toMatchObject({ flags: RST | ACK, seq: 0, ack: 100 });

@@ -1,0 +1,158 @@
+/** Traffic through a real handshake: lab client, engine, data plane and lab host, in virtual time; rekeys lose nothing. */
+import { describe, expect, it } from 'vitest';
+import { Traffic } from '../../src/daemon/traffic.ts';
+import { type LabClient, type LabOptions, ping, type Tunnel, tcpEcho, udpEcho } from '../../src/lab/index.ts';
+import { labHost } from '../../src/net/index.ts';
+import { VirtualWorld } from '../support/virtualWorld.ts';
+import { type Scene, type SceneOptions, story, type Wish } from './support/scene.ts';
+
+const BEHIND = '10.50.0.1';
+const range = (a: number, b: number) => ({ start: Uint8Array.of(10, 50, 0, a), end: Uint8Array.of(10, 50, 0, b) });
+
+/** Gives the gateway of a scene a data plane with the lab host behind it. */
+async function withTraffic(s: Scene): Promise<Traffic> {
+  const { gateway } = s;
+  const traffic = new Traffic(gateway.config, {
+    now: () => s.now,
+    send: (from, to, octets) => gateway.send({ from, to, octets }),
+    command: (command) => gateway.command(command),
+    espKeys: () => undefined,
+  });
+  await traffic.open((o) => Promise.resolve(labHost({ ...o, prefixes: [range(0, 127)] })));
+  gateway.traffic = { child: (output) => traffic.child(output), esp: (d) => traffic.esp({ ...d, natt: true }) };
+  return traffic;
+}
+
+type Up = { readonly client: LabClient; readonly tunnel: Tunnel; readonly traffic: Traffic };
+
+/** A client that is up, and its tunnel in virtual time. */
+async function up(s: Scene, wish: Wish = {}): Promise<Up> {
+  const traffic = await withTraffic(s);
+  const listeners = new Set<(packet: Uint8Array) => void>();
+  const onInner: LabOptions['onInner'] = (packet) => {
+    for (const listener of [...listeners]) listener(packet);
+  };
+  const client = await s.connected({ fakeNat: true, onInner, ...wish });
+  const world = new VirtualWorld(s.clock, '198.51.100.200');
+  s.net.attach(world);
+  const tunnel: Tunnel = {
+    world,
+    status: { assigned: client.status.assigned },
+    inner: (packet) => client.inner(packet, s.now),
+    onInner: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+  return { client, tunnel, traffic };
+}
+
+/** Plays until that is done. */
+async function done<T>(s: Scene, work: Promise<T>): Promise<T> {
+  let over = false;
+  const end = work.finally(() => {
+    over = true;
+  });
+  for (let i = 0; i < 100_000 && !over; i += 1) {
+    await s.run({ ms: 10 });
+    await Promise.resolve();
+  }
+  return await end;
+}
+
+const told = (o: SceneOptions, play: (s: Scene) => Promise<Traffic>) =>
+  story(o, async (s) => {
+    const traffic = await play(s);
+    await traffic.close();
+  });
+
+describe('through the tunnel', () => {
+  it(
+    'ping, UDP and TCP',
+    told({}, async (s) => {
+      const { client, tunnel, traffic } = await up(s);
+      expect(await done(s, ping(tunnel, BEHIND))).toMatchObject({ sent: 4, received: 4 });
+      expect(await done(s, udpEcho(tunnel, BEHIND, Uint8Array.of(1, 2, 3)))).toEqual(Uint8Array.of(1, 2, 3));
+      const data = Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7) & 0xff);
+      expect(await done(s, tcpEcho(tunnel, BEHIND, data))).toEqual(data);
+      expect(await done(s, tcpEcho(tunnel, BEHIND, data, { port: 80 }))).toBeUndefined();
+      expect(await done(s, ping(tunnel, '10.50.0.200', { count: 1 }))).toMatchObject({ sent: 1, received: 0 });
+      expect(client.status.esp.drops).toEqual({});
+      return traffic;
+    }),
+  );
+
+  it(
+    'TCP comes through a network that loses and turns around',
+    told({ weather: {} }, async (s) => {
+      const { tunnel, traffic } = await up(s);
+      s.net.weather = { delay: [5, 40], loss: 0.05, duplicate: 0.05 };
+      const data = Uint8Array.from({ length: 20_000 }, (_, i) => (i * 3) & 0xff);
+      expect(await done(s, tcpEcho(tunnel, BEHIND, data, { wait: 300_000 }))).toEqual(data);
+      return traffic;
+    }),
+  );
+
+  it(
+    'nothing after the end',
+    told({}, async (s) => {
+      const { client, tunnel, traffic } = await up(s);
+      client.deleteIke(s.now);
+      await s.run({ ms: 100 });
+      expect(await done(s, ping(tunnel, BEHIND, { count: 2 }))).toMatchObject({ sent: 2, received: 0 });
+      expect(client.status.esp).toMatchObject({ outPackets: 0, drops: { 'no-child': 2 } });
+      return traffic;
+    }),
+  );
+});
+
+describe('a rekey loses no packet', () => {
+  const kinds: readonly (readonly [string, Wish, (s: Scene, client: LabClient) => void, SceneOptions])[] = [
+    ['of the child, by the client', {}, (s, c) => c.rekeyChild(s.now), {}],
+    [
+      'of the child with ESN, by the client',
+      { esn: 'yes' },
+      (s, c) => c.rekeyChild(s.now),
+      { profiles: [{ phase1: { esn: 'require' } }] },
+    ],
+    ['of the IKE SA, by the client', {}, (s, c) => c.rekeyIke(s.now), {}],
+    [
+      'of the child, by the gateway',
+      {},
+      (s) => s.gateway.command({ do: 'rekey-child', spi: [...s.gateway.installed.keys()].at(-1) ?? 0 }),
+      {},
+    ],
+  ];
+  it.each(kinds)('%s', async (_, wish, rekey, o) => {
+    await told(o, async (s) => {
+      const { client, tunnel, traffic } = await up(s, wish);
+      const before = { children: s.gateway.everInstalled.length, ike: client.status.SPIi };
+      const pinging = ping(tunnel, BEHIND, { count: 100, interval: 3 });
+      for (let round = 0; round < 3; round += 1) {
+        await s.run({ ms: 60 });
+        rekey(s, client);
+      }
+      expect(await done(s, pinging)).toMatchObject({ sent: 100, received: 100 });
+      await s.settle();
+      const fresh = s.gateway.everInstalled.length - before.children;
+      if (client.status.SPIi === before.ike) expect(fresh).toBe(3);
+      else expect(fresh).toBe(0);
+      expect(client.status.esp).toEqual({ inPackets: 100, outPackets: 100, drops: {} });
+      expect(traffic.counters()).toMatchObject({ inPackets: 100, outPackets: 100, labIcmp: 100 });
+      return traffic;
+    })();
+  });
+
+  it(
+    'of the IKE SA and of the child, by the gateway when their time has come',
+    told({ profiles: [{ phase1: { keylife: '300' }, phase2: { keylifeseconds: '120' } }] }, async (s) => {
+      const { client, tunnel, traffic } = await up(s);
+      const { SPIi } = client.status;
+      expect(await done(s, ping(tunnel, BEHIND, { count: 400, interval: 1000 }))).toMatchObject({ sent: 400, received: 400 });
+      expect(client.status.SPIi).not.toBe(SPIi);
+      expect(s.gateway.everInstalled.length).toBeGreaterThan(2);
+      expect(client.status.esp).toEqual({ inPackets: 400, outPackets: 400, drops: {} });
+      return traffic;
+    }),
+  );
+});
