@@ -32,9 +32,10 @@ export const client: Verb = {
     '    --uid F8A6AFF3531843B4972CBDBEEEB30E3C --ip 10.1.1.7 --ems-serial FCTEMS0000000001 --token-file token.jwt',
     '  postern client … --token-command postern -- ems token F8A6AFF3531843B4972CBDBEEEB30E3C',
     '',
-    'Exit codes: 0 it was connected and we hung up (with --ping: something answered); 2 the command line is wrong; 3 the machine does not allow it; 4 the gateway',
-    'refused or ended it, or we do not believe it: the notify is printed with what it usually means; 5 no answer (with --ping: to any ping). Of several',
-    'clients (--count) the highest. Ctrl-C twice: 130, without waiting for the gateway.',
+    'Exit codes: 0 it was connected and we hung up (with --ping: something answered); 2 the command line is wrong; 3 the machine',
+    'does not allow it; 4 the gateway refused or ended it, or we do not believe it: the notify is printed with what it usually',
+    'means; 5 no answer (with --ping: to no ping). Of several clients (--count) the highest. Ctrl-C twice: 130, without waiting',
+    'for the gateway.',
   ],
   words: ['[-- ARG …]'],
   options: [

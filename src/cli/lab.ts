@@ -32,7 +32,7 @@ export const lab: Verb = {
       name: 'inner',
       value: INNER.join('|'),
       choices: INNER,
-      help: 'carry packets to a TUN device, for which this machine gets routes (needs root), to a host that answers ping (lab), nowhere',
+      help: 'where packets go: to a TUN device (needs root; routes are set), a host that answers ping (lab; default), nowhere',
     },
   ],
   async run(values, terminal) {

@@ -1,4 +1,5 @@
 /** `postern run`: the daemon in the foreground. */
+import { selector } from '../lab/index.ts';
 import { addressOctets, printable } from '../wire/index.ts';
 import { readConfigFile, rereadConfigFile } from './configFile.ts';
 import { EXIT, say } from './exit.ts';
@@ -25,6 +26,12 @@ export const run: Verb = {
       value: INNER.join('|'),
       choices: INNER,
       help: 'where packets of clients go: a TUN device (default; needs root), a host in this process that answers ping, nowhere',
+    },
+    {
+      name: 'lab-net',
+      value: 'PREFIX',
+      many: true,
+      help: 'with --inner lab: what answers (what policies and split tunnels name, else 10.50.0.0/24 and fd50::/64)',
     },
     { name: 'state', value: 'DIR', help: 'private directory of this daemon; two cannot share one' },
     {
@@ -63,6 +70,10 @@ export const run: Verb = {
     // A wrong word on the command line is found before anything is opened: a capture that is there must not be cut for it.
     const bogus = values.all('listen').find((address) => addressOctets(address) === undefined);
     if (bogus !== undefined) return refuse(`--listen '${printable(bogus, 64)}' is not an IPv4 or IPv6 address`);
+    const labNets = values.all('lab-net').map(rangeOf);
+    const noRange = labNets.indexOf(undefined);
+    if (noRange >= 0) return refuse(`--lab-net '${printable(values.all('lab-net')[noRange] ?? '', 64)}' is no prefix`);
+    if (labNets.length > 0 && values.one('inner') !== 'lab') return refuse('--lab-net goes with --inner lab');
     const journal = terminal.journal();
     for (const { line, column, message, suggestion, code } of findings) {
       journal.note('warn', `configuration: ${message}`, { file: path, line, column, code, suggestion });
@@ -84,6 +95,7 @@ export const run: Verb = {
       nattPort,
       state: values.one('state'),
       inner: innerOf(values.one('inner'), 'tun'),
+      labNets: labNets.filter((range) => range !== undefined),
       debug: values.one('debug') === undefined ? undefined : {},
       capture: values.one('capture'),
       captureKeys: values.one('capture-keys'),
@@ -92,3 +104,14 @@ export const run: Verb = {
     return serve(options, journal, terminal).finally(() => journal.flush());
   },
 };
+
+/** '10.50.0.0/24', 'fd50::/64', one address; undefined: none of them. */
+function rangeOf(text: string) {
+  try {
+    const found = selector(text);
+    return found.type === 'other' ? undefined : { start: found.start, end: found.end };
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}

@@ -23,6 +23,8 @@ export type ServeOptions = {
   readonly captureKeys: string | undefined;
   /** Carry packets to a TUN device, or to a host in this process that answers echo. */
   readonly inner: Inner;
+  /** Where that host answers; without any, where the configuration says. */
+  readonly labNets?: readonly { readonly start: Uint8Array; readonly end: Uint8Array }[];
   /** Reads the configuration again. */
   readonly reread: () => Promise<Reread>;
   /** Said once it listens, before the debug stream begins. */
@@ -40,7 +42,9 @@ export async function serve(o: ServeOptions, journal: Journal, { stdout, process
   const state = o.state === undefined ? undefined : await takeState(o.state);
   let daemon: Daemon;
   try {
-    const inner = { tun: () => tunDevice(o.config, journal), lab: () => labInside(o.config), off: () => undefined }[o.inner]();
+    const inner = { tun: () => tunDevice(o.config, journal), lab: () => labInside(o.config, o.labNets), off: () => undefined }[
+      o.inner
+    ]();
     daemon = await startDaemon({ ...o, inner, journal });
   } catch (error) {
     await state?.release();

@@ -35,8 +35,8 @@ function lab6(host: number): Uint8Array {
 }
 
 /**
- * A host in this process in the place of the network behind the gateway. It answers on these addresses; without any, on those that
- * the policies and split tunnels of the configuration name, as long as that is not the whole of an address family.
+ * A host in this process in the place of the network behind the gateway. It answers on these addresses; without any, on those
+ * that the policies and split tunnels of the configuration name, as long as that is not the whole of an address family.
  */
 export function labInside(config: Config, prefixes: readonly AddressRange[] = []): OpenInner {
   const wanted = prefixes.length > 0 ? prefixes : namedBy(config);

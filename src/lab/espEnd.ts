@@ -148,7 +148,8 @@ export class EspEnd {
     const { encr, keyLength, integ, esn } = child.suite;
     const opener = espOpener({ encr, keyLength, integ, esn }, child.keys.in.encr, child.keys.in.integ);
     const sealer = espSealer({ encr, keyLength, integ, esn }, child.keys.out.encr, child.keys.out.integ);
-    if (opener === undefined || sealer === undefined) throw new RangeError('a child suite without algorithms'); // espSuite has looked
+    // espSuite has looked.
+    if (opener === undefined || sealer === undefined) throw new RangeError('a child suite without algorithms');
     const iv = [fromU32(this.#random(4)), fromU32(this.#random(4))] as const;
     this.#ends.set(child.spiIn, {
       ...{ child, opener, sealer, window: new Seen(esn), iv },

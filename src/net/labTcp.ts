@@ -1,7 +1,7 @@
 /**
- * A small, honest TCP (RFC 9293) that gives back what it gets, for the lab host: handshake, data in order, ACK, FIN, RST. It has no
- * clock: a segment that was lost is said again when the peer asks for it, by a third duplicate ACK (RFC 5681 §3.2), by
- * saying something again itself, or by a probe. Connections are bounded, and so is what each of them holds.
+ * A small, honest TCP (RFC 9293) that gives back what it gets, for the lab host: handshake, data in order, ACK, FIN, RST. It has
+ * no clock: a segment that was lost is said again when the peer asks for it, by a third duplicate ACK (RFC 5681 §3.2), by saying
+ * something again itself, or by a probe. Connections are bounded, and so is what each of them holds.
  */
 import { put16, put32, u16, u32 } from './labPacket.ts';
 

@@ -60,7 +60,7 @@ export class Gateway implements Party {
   /** What the engine asked of the data plane that makes no sense. */
   readonly mistakes: string[] = [];
   script: Script;
-  /** The data plane, in a play with traffic: what it is told of children (their keys are its own), and what it takes of datagrams. */
+  /** The data plane, in a play with traffic: it is told of children, with keys of its own, and takes ESP. */
   traffic: { child(output: ChildOutput): void; esp(d: Datagram): void } | undefined;
   readonly #clock: VirtualClock;
   readonly #stream = new DebugStream();

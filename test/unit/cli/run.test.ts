@@ -221,10 +221,21 @@ describe('postern run', () => {
     await new Promise<void>((resolve) => socket.close(() => resolve()));
   });
 
+  it('with the lab host it carries packets to where it was told, and needs no rights for it', async () => {
+    const words = ['run', '--config', await file('good.conf', GOOD), ...LOOPBACK.slice(0, -1), 'lab', '--lab-net', '10.9.0.0/16'];
+    const { code, journal } = await typed(words);
+    expect(code).toBe(0);
+    expect(journal.map(({ msg }) => msg)).toContainEqual(
+      expect.stringMatching(/carried to the lab host.* 10\.9\.0\.0-10\.9\.255\.255\.$/),
+    );
+  });
+
   it.each([
     [['--ike-port', '5500', '--natt-port', '5500'], 'cannot share port 5500'],
     [['--ike-port', 'five'], "not 'five'"],
     [['--debug', 'esp'], "--debug knows 'ike'"],
+    [['--inner', 'lab', '--lab-net', '10.0.0.0/40'], "--lab-net '10.0.0.0/40' is no prefix"],
+    [['--lab-net', '10.0.0.0/24', '--inner', 'tun'], '--lab-net goes with --inner lab'],
     [['--listen', 'bogus'], "--listen 'bogus' is not an IPv4 or IPv6 address"],
   ])('%j is a usage error: 2', async (words, why) => {
     expect(await typed(['run', '--config', await file('good.conf', GOOD), ...words])).toMatchObject({

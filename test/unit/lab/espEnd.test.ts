@@ -13,9 +13,9 @@ const [US, US6] = ['10.0.0.1', 'fd00:0:0:0:0:0:0:1'];
 const [THEM, THEM6] = ['10.50.0.1', 'fd50:0:0:0:0:0:0:1'];
 
 type Transform = { readonly encr: number; readonly keyLength: number; readonly integ: number };
-/** IANA numbers of all that ESP may be protected by: AES-GCM, ChaCha20-Poly1305, AES-CBC and NULL with HMAC. */
+/** IANA numbers of all that ESP may be protected by here: AES-GCM, ChaCha20-Poly1305, AES-CBC and NULL with HMAC. */
 const ALL: readonly Transform[] = [
-  ...[18, 19, 20].flatMap((encr) => [128, 192, 256].map((keyLength) => ({ encr, keyLength, integ: 0 }))),
+  ...[128, 192, 256].map((keyLength) => ({ encr: 20, keyLength, integ: 0 })),
   { encr: 28, keyLength: 0, integ: 0 },
   ...[128, 192, 256].flatMap((keyLength) => [2, 12, 13, 14].map((integ) => ({ encr: 12, keyLength, integ }))),
   ...[2, 12, 13, 14].map((integ) => ({ encr: 11, keyLength: 0, integ })),
@@ -94,7 +94,7 @@ const packets = (octets: number) => ({
 const numberOf = (esp: Uint8Array): number => new DataView(esp.buffer, esp.byteOffset).getUint32(4);
 
 it('every kind of transform is among those that are tried', () => {
-  expect(new Set(SPOKEN.map(({ encr }) => encr))).toEqual(new Set([11, 12, 18, 19, 20, 28]));
+  expect(new Set(SPOKEN.map(({ encr }) => encr))).toEqual(new Set([11, 12, 20, 28]));
 });
 
 describe.each(SPOKEN.flatMap((t) => [false, true].map((esn) => [`${t.encr}/${t.keyLength}/${t.integ}`, esn, t] as const)))(
