@@ -132,6 +132,8 @@ async function play(scene: Scene, { stdout }: Terminal): Promise<boolean> {
     await dial.connected();
     const { client } = dial;
     if (token !== undefined) await dial.until(() => client.status.outcomes.length > 0, 3000);
+    // The token is acknowledged before it is judged: until then the valve is shut, and a ping would be lost.
+    for (let i = 0; token !== undefined && i < 300 && daemon.counters()['opened'] === 0; i++) await sleep(10);
     const before = client.at === 'established' ? await pinged(dial, stdout, 2000) : undefined;
     if (scene.later !== undefined && client.at === 'established') {
       await sleep(300);

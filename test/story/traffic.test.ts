@@ -14,12 +14,15 @@ async function withTraffic(s: Scene): Promise<Traffic> {
   const { gateway } = s;
   const traffic = new Traffic(gateway.config, {
     now: () => s.now,
-    send: (from, to, octets) => gateway.send({ from, to, octets }),
+    forward: (from, to, octets, at, length) => gateway.send({ from, to, octets: octets.slice(at, at + length) }),
     command: (command) => gateway.command(command),
     espKeys: () => undefined,
   });
   await traffic.open((o) => Promise.resolve(labHost({ ...o, prefixes: [range(0, 127)] })));
-  gateway.traffic = { child: (output) => traffic.child(output), esp: (d) => traffic.esp({ ...d, natt: true }) };
+  gateway.traffic = {
+    child: (output) => traffic.child(output),
+    esp: ({ octets, from, to }) => traffic.esp(octets, 0, octets.length, from, to),
+  };
   return traffic;
 }
 
