@@ -92,6 +92,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const words = await openTraffic(traffic, o);
   const engine = new Engine({
     encapsulates: traffic.on,
+    watch: traffic.watch,
     country: (address) => country(address),
     config,
     entropy: { octets: randomOctets, keyPair: (group) => group.generate() },

@@ -5,7 +5,7 @@
 import { espOpener, espSealer, randomOctets } from '../../crypto/index.ts';
 import type { Config } from '../config/index.ts';
 import { DataPlane, HEADROOM, type PlaneView, type Selector, TAILROOM } from '../esp/index.ts';
-import type { Command, Output } from '../ike/index.ts';
+import type { Command, Output, Watch } from '../ike/index.ts';
 import type { Endpoint, EspKeys, InnerNetwork, InsideConfig } from '../net/index.ts';
 
 export type ChildOutput = Extract<Output, { do: 'install' | 'open' | 'quarantine' | 'remove' | 'move' }>;
@@ -125,6 +125,11 @@ export class Traffic {
       config.rules,
       config.profiles.map(({ name }) => name),
     );
+  }
+
+  /** When a client was heard and sent to; undefined while nothing is carried. */
+  get watch(): Watch | undefined {
+    return this.on ? (spi) => this.#plane.seen(spi) : undefined;
   }
 
   view(): PlaneView {

@@ -3,6 +3,7 @@
  * a child without a lease whose selectors are wider than single addresses is looked for in a list.
  */
 import type { PostureTag } from '../posture/index.ts';
+import { add, type Counters, newCounters } from './counters.ts';
 import type { Holder } from './firewall.ts';
 import type { Inner } from './ip.ts';
 import { isSource, type Words, wordsOf } from './ranges.ts';
@@ -19,6 +20,12 @@ export type Owner = Holder & {
   readonly listed: Words[];
   /** Newest first. */
   readonly children: Sa[];
+  /** The last authentic packet of the client, the first one sent to it since, and the last one; infinite: none. */
+  heard: number;
+  unanswered: number;
+  sent: number;
+  /** What children that are gone have carried. */
+  readonly past: Counters;
 };
 
 type Entry = { readonly words: Words; readonly owner: Owner; next: Entry | undefined };
@@ -38,7 +45,11 @@ export class Owners {
       known.groups = groups;
       return known;
     }
-    const owner = { number: this.#number(), gateway, profile, user, groups, tags: [], leases: [], listed: [], children: [] };
+    const owner: Owner = {
+      ...{ number: this.#number(), gateway, profile, user, groups, tags: [], leases: [], listed: [], children: [] },
+      ...{ heard: Number.NEGATIVE_INFINITY, unanswered: Number.POSITIVE_INFINITY, sent: Number.NEGATIVE_INFINITY },
+      past: newCounters(),
+    };
     this.#byName.set(gateway, owner);
     return owner;
   }
@@ -62,6 +73,7 @@ export class Owners {
     const { owner } = sa;
     const at = owner.children.indexOf(sa);
     if (at >= 0) owner.children.splice(at, 1);
+    add(owner.past, sa.counters);
     if (owner.children.length > 0) return;
     if (this.#byName.get(owner.gateway) === owner) this.#byName.delete(owner.gateway);
     this.#wide.delete(owner);

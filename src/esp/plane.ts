@@ -7,7 +7,7 @@
  */
 import type { FirewallRule, Range } from '../config/index.ts';
 import type { Clearance, PostureTag } from '../posture/index.ts';
-import { type Counters, copyOf, type DropReason, newCounters } from './counters.ts';
+import { add, type Counters, copyOf, type DropReason, newCounters } from './counters.ts';
 import { Firewall } from './firewall.ts';
 import { hop, Inner } from './ip.ts';
 import { type Owner, Owners, ownSource } from './owners.ts';
@@ -46,6 +46,13 @@ export type PlaneOptions = {
   readonly flows?: number;
 };
 
+/** Moments; undefined: never. `unanswered`: the first packet to the client since it was last heard. */
+export type Seen = {
+  readonly heard: number | undefined;
+  readonly unanswered: number | undefined;
+  readonly sent: number | undefined;
+};
+
 export type SaView = {
   readonly spiIn: number;
   readonly spiOut: number;
@@ -55,11 +62,22 @@ export type SaView = {
   readonly sequence: number;
   readonly highest: number;
   readonly mtu: number;
+  readonly window: number;
+  readonly replay: boolean;
+  /** Its soft limit is passed: a rekey is due. */
+  readonly soft: boolean;
   /** When the last authentic packet came; undefined: none. */
   readonly lastIn: number | undefined;
   readonly counters: Counters;
 };
-export type PlaneView = { readonly total: Counters; readonly flows: number; readonly sas: readonly SaView[] };
+/** A client over all its children, also those that are gone. */
+export type ClientView = { readonly gateway: string; readonly counters: Counters; readonly lastIn?: number; readonly lastOut?: number };
+export type PlaneView = {
+  readonly total: Counters;
+  readonly flows: number;
+  readonly sas: readonly SaView[];
+  readonly clients: readonly ClientView[];
+};
 
 const KEEPALIVE = new Uint8Array([0xff]);
 const MOST_PACKET = 0xffff;
@@ -151,25 +169,27 @@ export class DataPlane {
    * @returns why it went no further, or undefined
    */
   inbound(b: Uint8Array, at: number, length: number, from: Path, now: number): DropReason | undefined {
-    if (length < ESP_HEADER) return this.#drop(undefined, 'short');
+    if (length < ESP_HEADER) return this.#dropIn(undefined, 'short');
     const sa = this.#bySpi.get(read32(b, at));
-    if (sa === undefined) return this.#drop(undefined, 'unknown-spi');
-    if (sa.ended) return this.#drop(sa, 'lifetime');
+    if (sa === undefined) return this.#dropIn(undefined, 'unknown-spi');
+    if (sa.ended) return this.#dropIn(sa, 'lifetime');
     const { opener, window } = sa;
-    if (length < ESP_HEADER + opener.ivOctets + opener.icvOctets + 2) return this.#drop(sa, 'short');
+    if (length < ESP_HEADER + opener.ivOctets + opener.icvOctets + 2) return this.#dropIn(sa, 'short');
     const low = read32(b, at + 4);
     const high = window.look(low);
-    if (high < 0) return this.#drop(sa, high === REPLAYED ? 'replay' : 'old');
+    if (high < 0) return this.#dropIn(sa, high === REPLAYED ? 'replay' : 'old');
     const payload = at + ESP_HEADER + opener.ivOctets;
     const plain = opener.open(b, at, length, high, b, payload);
-    if (plain < 0) return this.#drop(sa, 'integrity');
+    if (plain < 0) return this.#dropIn(sa, 'integrity');
     const newest = window.mark(low, high);
     sa.lastIn = now;
+    sa.owner.heard = now;
+    sa.owner.unanswered = Number.POSITIVE_INFINITY;
     if (newest && !samePath(from, sa.path)) this.#seen(sa, from);
     const octets = unpad(b, payload, plain);
-    if (octets < 0) return this.#drop(sa, 'padding');
+    if (octets < 0) return this.#dropIn(sa, 'padding');
     const reason = this.#received(sa, b, payload, octets, b[payload + plain - 1] ?? 0, now);
-    if (reason !== undefined) this.#drop(sa, reason);
+    if (reason !== undefined) this.#dropIn(sa, reason);
     this.#limits(sa);
     return reason;
   }
@@ -182,18 +202,18 @@ export class DataPlane {
    */
   outbound(b: Uint8Array, at: number, length: number, now: number): DropReason | undefined {
     const p = this.#inner;
-    if (!p.parse(b, at, length)) return this.#drop(undefined, 'malformed');
+    if (!p.parse(b, at, length)) return this.#dropOut(undefined, 'malformed');
     const owner = this.#owners.destination(p);
-    if (owner === undefined) return this.#drop(undefined, 'no-route');
+    if (owner === undefined) return this.#dropOut(undefined, 'no-route');
     const sa = childFor(owner, p);
-    if (sa === undefined) return this.#drop(undefined, 'selector');
-    if (sa.valve === 'shut') return this.#drop(sa, 'valve-shut');
-    if (sa.valve === 'quarantine' && !sa.remains(p, false)) return this.#drop(sa, 'quarantine');
-    if (p.fragment === 'later' && sa.portBased) return this.#drop(sa, 'fragment');
-    if (!this.#firewall.toClient(b, p, owner, now)) return this.#drop(sa, p.fragment === 'later' ? 'fragment' : 'firewall');
+    if (sa === undefined) return this.#dropOut(undefined, 'selector');
+    if (sa.valve === 'shut') return this.#dropOut(sa, 'valve-shut');
+    if (sa.valve === 'quarantine' && !sa.remains(p, false)) return this.#dropOut(sa, 'quarantine');
+    if (p.fragment === 'later' && sa.portBased) return this.#dropOut(sa, 'fragment');
+    if (!this.#firewall.toClient(b, p, owner, now)) return this.#dropOut(sa, p.fragment === 'later' ? 'fragment' : 'firewall');
     const roomy = at >= HEADROOM && at + length + TAILROOM <= b.length;
     const reason = this.#fit(sa, b, roomy, now);
-    if (reason !== undefined) this.#drop(sa, reason);
+    if (reason !== undefined) this.#dropOut(sa, reason);
     this.#limits(sa);
     return reason;
   }
@@ -215,10 +235,11 @@ export class DataPlane {
     return taken;
   }
 
-  /** When this SA last heard its client, for liveness on demand. */
-  lastIn(spi: number): number | undefined {
-    const at = this.#bySpi.get(spi)?.lastIn;
-    return at === undefined || at === Number.NEGATIVE_INFINITY ? undefined : at;
+  /** When the client of this SA was heard and sent to, by any of its children; undefined: no such SA. */
+  seen(spi: number): Seen | undefined {
+    const owner = this.#bySpi.get(spi)?.owner;
+    if (owner === undefined) return undefined;
+    return { heard: finite(owner.heard), unanswered: finite(owner.unanswered), sent: finite(owner.sent) };
   }
 
   snapshot(): PlaneView {
@@ -231,10 +252,14 @@ export class DataPlane {
       sequence: sa.sequence,
       highest: sa.window.top,
       mtu: sa.mtu,
-      lastIn: this.lastIn(sa.spiIn),
+      window: sa.window.size,
+      replay: sa.window.enforced,
+      soft: sa.toldSoft,
+      lastIn: finite(sa.lastIn),
       counters: copyOf(sa.counters),
     }));
-    return { total: copyOf(this.#total), flows: this.#firewall.flows, sas };
+    const clients = new Set([...this.#bySpi.values()].map((sa) => sa.owner));
+    return { total: copyOf(this.#total), flows: this.#firewall.flows, sas, clients: [...clients].map(clientView) };
   }
 
   #received(sa: Sa, b: Uint8Array, at: number, octets: number, nextHeader: number, now: number): DropReason | undefined {
@@ -314,6 +339,9 @@ export class DataPlane {
     const plain = pad(b, at, length, sealer.blockOctets, version === 4 ? NextHeader.IPv4 : NextHeader.IPv6);
     const octets = sealer.seal(b, at, plain, b, start, high);
     sa.lastOut = now;
+    const { owner } = sa;
+    owner.sent = now;
+    if (owner.unanswered > now) owner.unanswered = now;
     sa.counters.outPackets += 1;
     sa.counters.outOctets += length;
     this.#total.outPackets += 1;
@@ -356,6 +384,19 @@ export class DataPlane {
     if (kind !== undefined) this.#events.push({ kind, spi: sa.spiIn, gateway: sa.owner.gateway });
   }
 
+  #dropIn(sa: Sa | undefined, reason: DropReason): DropReason {
+    if (reason === 'dummy') return this.#drop(sa, reason);
+    this.#total.inErrors += 1;
+    if (sa !== undefined) sa.counters.inErrors += 1;
+    return this.#drop(sa, reason);
+  }
+
+  #dropOut(sa: Sa | undefined, reason: DropReason): DropReason {
+    this.#total.outErrors += 1;
+    if (sa !== undefined) sa.counters.outErrors += 1;
+    return this.#drop(sa, reason);
+  }
+
   #drop(sa: Sa | undefined, reason: DropReason): DropReason {
     this.#total.drops[reason] += 1;
     if (sa !== undefined) sa.counters.drops[reason] += 1;
@@ -363,7 +404,19 @@ export class DataPlane {
   }
 }
 
+const finite = (at: number): number | undefined => (Number.isFinite(at) ? at : undefined);
 const NOTHING: readonly PlaneEvent[] = [];
+
+function clientView({ gateway, past, children, heard, sent }: Owner): ClientView {
+  const counters = copyOf(past);
+  for (const sa of children) add(counters, sa.counters);
+  return {
+    gateway,
+    counters,
+    ...(Number.isFinite(heard) ? { lastIn: heard } : {}),
+    ...(Number.isFinite(sent) ? { lastOut: sent } : {}),
+  };
+}
 
 /** The newest child whose selectors hold a packet to the client. */
 function childFor({ children }: Owner, p: Inner): Sa | undefined {

@@ -12,9 +12,10 @@ const HALF = 0x1_0000_0000;
 const MOST_HIGH = 0x1f_ffff;
 
 export class ReplayWindow {
-  readonly #size: number;
+  /** Numbers that are told apart; false: replays pass. */
+  readonly size: number;
+  readonly enforced: boolean;
   readonly #esn: boolean;
-  readonly #enforced: boolean;
   readonly #ring: Uint32Array;
   readonly #mask: number;
   #top = 0;
@@ -24,11 +25,11 @@ export class ReplayWindow {
    * @param enforced false: replays pass, which an administrator may want; ESN is inferred all the same
    */
   constructor(size: number, esn: boolean, enforced: boolean) {
-    this.#size = Math.max(32, size);
+    this.size = Math.max(32, size);
     this.#esn = esn;
-    this.#enforced = enforced;
+    this.enforced = enforced;
     let blocks = 2;
-    while ((blocks - 1) * 32 < this.#size) blocks *= 2;
+    while ((blocks - 1) * 32 < this.size) blocks *= 2;
     this.#ring = new Uint32Array(enforced ? blocks : 1);
     this.#mask = this.#ring.length - 1;
   }
@@ -44,8 +45,8 @@ export class ReplayWindow {
     if (high < 0 || high > MOST_HIGH) return TOO_OLD;
     const number = high * HALF + low;
     if (number === 0) return TOO_OLD; // §3.3.3: the first is 1
-    if (!this.#enforced || number > this.#top) return high;
-    if (this.#top - number >= this.#size) return TOO_OLD;
+    if (!this.enforced || number > this.#top) return high;
+    if (this.#top - number >= this.size) return TOO_OLD;
     const bit = 1 << (number & 31);
     return ((this.#ring[Math.floor(number / 32) & this.#mask] ?? 0) & bit) === 0 ? high : REPLAYED;
   }
@@ -66,14 +67,14 @@ export class ReplayWindow {
       this.#top = number;
     }
     const at = block & this.#mask;
-    if (this.#enforced) this.#ring[at] = (this.#ring[at] ?? 0) | (1 << (number & 31));
+    if (this.enforced) this.#ring[at] = (this.#ring[at] ?? 0) | (1 << (number & 31));
     return ahead;
   }
 
   /** Appendix A2.2; negative when the number would lie before the first. */
   #infer(low: number): number {
     const high = Math.floor(this.#top / HALF);
-    const edge = (this.#top % HALF) - this.#size + 1;
+    const edge = (this.#top % HALF) - this.size + 1;
     if (edge >= 0) return low >= edge ? high : high + 1;
     return low >= edge + HALF ? high - 1 : high;
   }

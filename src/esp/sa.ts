@@ -77,7 +77,7 @@ export class Sa {
   lastIn = Number.NEGATIVE_INFINITY;
   lastOut: number;
   ended = false;
-  #toldSoft = false;
+  toldSoft = false;
   readonly #last: number;
   readonly #soft: Limits;
   readonly #hard: Limits;
@@ -135,8 +135,8 @@ export class Sa {
       this.ended = true;
       return 'hard';
     }
-    if (this.#toldSoft || (number < this.#last * 0.9375 && !beyond(this.#soft, octets, packets))) return undefined;
-    this.#toldSoft = true;
+    if (this.toldSoft || (number < this.#last * 0.9375 && !beyond(this.#soft, octets, packets))) return undefined;
+    this.toldSoft = true;
     return 'soft';
   }
 }

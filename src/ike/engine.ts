@@ -25,6 +25,7 @@ import { FrontDoor } from './frontDoor.ts';
 import { afterGate, silenceAbout } from './gate.ts';
 import { Leases } from './leases.ts';
 import { Life, roomOf } from './life.ts';
+import type { Watch } from './liveness.ts';
 import { Outbox, type Output, type Ticket } from './outbox.ts';
 import { unreachable } from './profiles.ts';
 import { payloadsOf, protect, unprotect } from './protect.ts';
@@ -66,6 +67,7 @@ export class Engine {
   /**
    * @param o.exportKeys gives `keys` outputs for Wireshark: a capability of the operator's explicit flag alone
    * @param o.encapsulates ESP can be carried in UDP and not otherwise: every peer is made to encapsulate (RFC 7296 §2.23)
+   * @param o.watch asks the data plane when a client was heard and sent to; without it liveness goes by IKE alone
    * @param o.debug builds `say` outputs; without it no debug line costs anything
    */
   constructor(o: {
@@ -76,6 +78,7 @@ export class Engine {
     exportKeys?: boolean;
     encapsulates?: boolean;
     country?: (address: string) => string | undefined;
+    watch?: Watch | undefined;
   }) {
     const { settings, profiles } = o.config;
     const random = (n: number) => o.entropy.octets(n);
@@ -99,6 +102,7 @@ export class Engine {
       lastChild: 0,
       lastTicket: 0,
       country: o.country ?? (() => undefined),
+      watch: o.watch,
     };
     this.#life = new Life(this.#world);
     this.#door = new FrontDoor(this.#world, this.#life, this.#counters);

@@ -7,10 +7,11 @@ import * as phrases from '../log/phrases/index.ts';
 import { spiText } from './child.ts';
 import { SlotEnv, subjectOf } from './env.ts';
 import type { ChildKeys } from './exchange.ts';
+import { askAt } from './liveness.ts';
 import type { ChildOwner } from './outbox.ts';
 import { Requests } from './requests.ts';
 import { type ChildSa, type Established, type IkeSa, nameOf } from './sa.ts';
-import { dueOf, isIdle, rekeys, type Slot } from './slot.ts';
+import { dueOf, firstLook, rekeys, type Slot } from './slot.ts';
 import { Standings } from './standings.ts';
 import { Timers } from './timers.ts';
 import { newWindow } from './window.ts';
@@ -294,7 +295,11 @@ export class Life {
     if (rekeys(sa) && now >= sa.soft) {
       slot.sa = { ...sa, soft: Number.POSITIVE_INFINITY };
       this.requests.submit(slot, { do: 'rekey-ike' });
-    } else if (isIdle(slot, sa, now)) this.requests.submit(slot, { do: 'dpd' });
+    } else if (now >= firstLook(slot, sa)) {
+      const at = askAt(slot, sa, now, this.#world.watch);
+      if (now >= at) this.requests.submit(slot, { do: 'dpd' });
+      else slot.look = at;
+    }
   }
 }
 
@@ -333,6 +338,7 @@ export function freshSlot(sa: IkeSa, from: Pick<Slot, 'path'>): Slot {
     initKey: undefined,
     expires: Number.POSITIVE_INFINITY,
     lastIn: 0,
+    look: 0,
     origin: from.path.remote.address,
     counted: false,
     replaced: false,

@@ -65,6 +65,7 @@ class Successor {
       return this.#life.requests.submit(this.#slot, request);
     }
     const wasGated = sa.profile.match.kind === 'ztna';
+    this.#slot.look = 0; // it may ask sooner
     const next = this.#children({ ...sa, ...leases, profile });
     this.#gate(next, wasGated);
   }

@@ -6,6 +6,7 @@ import * as phrases from '../log/phrases/index.ts';
 import type { SlotEnv } from './env.ts';
 import { flawOf } from './exchange.ts';
 import { type Life, roomOf } from './life.ts';
+import { heardSince } from './liveness.ts';
 import { build, complete, type OwnRequest, type OwnStep } from './own.ts';
 import { enqueue, newOwn, patience, putOff } from './ownQueue.ts';
 import { payloadsOf, protect } from './protect.ts';
@@ -129,7 +130,11 @@ export class Requests {
     const { now } = this.#world.clocks;
     if (current === undefined || now < current.due) return false;
     const { request } = current.pending;
-    if (current.tries >= patience(request, current.tries, sa).most) {
+    const { wait, most } = patience(request, current.tries, sa);
+    // §2.4: who is heard by ESP lives, whatever becomes of its answers; §2.1: we go on asking.
+    const lives = request.do === 'dpd' && heardSince(sa, current.due - wait, this.#world.watch);
+    if (lives) current.tries = Math.min(current.tries, most - 1);
+    if (current.tries >= most) {
       const { SPIi, SPIr } = sa.basis;
       env.say('sa', phrases.retransmissionTimeout, SPIi, SPIr);
       env.say('sa', phrases.expiringIke, SPIi, SPIr);

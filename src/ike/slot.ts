@@ -27,6 +27,8 @@ export type Slot = Timed &
     expires: Instant;
     /** When the last message came that passed its integrity check. */
     lastIn: Instant;
+    /** Not before this moment is it looked at whether the peer must be asked if it lives. */
+    look: Instant;
     /** Whose half-open SA it counts as, and whether it still does (§2.6). */
     origin: string;
     counted: boolean;
@@ -42,19 +44,6 @@ export type Slot = Timed &
 export const ourSpi = ({ basis }: { readonly basis: IkeSa['basis'] }) => (basis.initiator ? basis.SPIi : basis.SPIr);
 export const theirSpi = ({ basis }: { readonly basis: IkeSa['basis'] }) => (basis.initiator ? basis.SPIr : basis.SPIi);
 
-/** How long a profile without traffic reports lets a peer be idle before it is probed (ms); Infinity never probes. */
-function idle({ dpd }: Established['profile']): number {
-  switch (dpd.mode) {
-    case 'disable':
-      return Number.POSITIVE_INFINITY;
-    case 'on-idle':
-      return dpd.retryInterval;
-    case 'on-demand':
-      // Demand is seen by a data plane; without one a slower look keeps dead peers from holding their lease for a day.
-      return 3 * dpd.retryInterval;
-  }
-}
-
 /** The earliest moment anything is due for this SA. */
 export function dueOf(slot: Slot): Instant {
   const { sa, own } = slot;
@@ -63,7 +52,7 @@ export function dueOf(slot: Slot): Instant {
   let due = Math.min(sa.hard, sa.ends, slot.ticket === 0 ? sa.review : Number.POSITIVE_INFINITY, parts);
   if (own?.current !== undefined) due = Math.min(due, own.current.due);
   else {
-    due = Math.min(due, slot.lastIn + idle(sa.profile));
+    due = Math.min(due, firstLook(slot, sa));
     for (const { at } of own?.later ?? []) due = Math.min(due, at);
     if (rekeys(sa)) due = Math.min(due, sa.soft);
   }
@@ -77,5 +66,6 @@ export function dueOf(slot: Slot): Instant {
 /** Windows cannot stand a rekey that the gateway starts behind NAT: it rekeys by itself. */
 export const rekeys = ({ profile, basis }: Established): boolean => profile.rekey && !(basis.windows && basis.natPeer);
 
-/** True when the peer has been silent for as long as its profile's liveness check allows. */
-export const isIdle = (slot: Slot, sa: Established, now: Instant): boolean => now >= slot.lastIn + idle(sa.profile);
+/** Whether the peer lives is a question from here on: IKE has been silent for an interval, and ESP was when last looked at. */
+export const firstLook = ({ lastIn, look }: Slot, { profile: { dpd } }: Established): Instant =>
+  dpd.mode === 'disable' ? Number.POSITIVE_INFINITY : Math.max(lastIn + dpd.retryInterval, look);

@@ -13,6 +13,7 @@ import {
 import type { Config } from '../config/index.ts';
 import type { AdmissionControl, Cookies } from './cookie.ts';
 import type { Leases } from './leases.ts';
+import type { Watch } from './liveness.ts';
 import type { IkeChoice } from './negotiate.ts';
 import type { Outbox, Ticket } from './outbox.ts';
 import type { EspSuite, Suite } from './sa.ts';
@@ -45,6 +46,8 @@ export type World = {
   closing: boolean;
   /** The country of an address, ISO code; undefined when nobody can tell. */
   readonly country: (address: string) => string | undefined;
+  /** What the data plane has seen of a client; undefined: nobody carries traffic. */
+  readonly watch: Watch | undefined;
   debug: boolean;
   /** The number of the last IKE SA and of the last child in the debug lines. */
   lastId: number;

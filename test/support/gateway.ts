@@ -15,6 +15,7 @@ import {
   type IkeKeyTable,
   type Output,
   type Question,
+  type Watch,
 } from '../../src/ike/index.ts';
 import { DebugStream, type Event } from '../../src/log/index.ts';
 import type { Clearance } from '../../src/posture/index.ts';
@@ -38,6 +39,8 @@ export type GatewayOptions = {
   readonly addresses?: readonly string[];
   /** Without it no debug line is built: for long runs. */
   readonly debug?: boolean;
+  /** A data plane as liveness sees it. */
+  readonly watch?: Watch;
 };
 
 export class Gateway implements Party {
@@ -74,7 +77,7 @@ export class Gateway implements Party {
     this.script = script;
     this.#clock = clock;
     this.#stream.subscribe((line) => this.lines.push(line));
-    this.engine = new Engine({ config, entropy, clocks: clock.clocks, debug, exportKeys: debug });
+    this.engine = new Engine({ config, entropy, clocks: clock.clocks, debug, exportKeys: debug, watch: o.watch });
   }
 
   datagram({ octets, from, to }: Datagram): void {

@@ -7,6 +7,7 @@ import { expect } from 'vitest';
 import { type KeyType, loadPrivateKey } from '../../../crypto/index.ts';
 import { Secret } from '../../../crypto/secret.ts';
 import type { Config } from '../../../src/config/index.ts';
+import type { Watch } from '../../../src/ike/index.ts';
 import { type ClientAuth, type GatewayAuth, identity, LabClient, type LabOptions } from '../../../src/lab/index.ts';
 import { VirtualClock } from '../../support/clock.ts';
 import { type ConfigText, configOf, GATEWAY, secrets } from '../../support/configs.ts';
@@ -22,6 +23,8 @@ export type SceneOptions = ConfigText & {
   readonly weather?: Partial<Weather>;
   readonly script?: Script;
   readonly debug?: boolean;
+  /** A data plane as liveness sees it. */
+  readonly watch?: Watch;
   /** Where the gateway listens. */
   readonly addresses?: readonly string[];
 };
@@ -49,7 +52,7 @@ export class Scene {
   readonly #forgiven = new Set<LabClient>();
   #secrets: readonly string[] = Object.values(secrets);
 
-  constructor({ config, seed = 'story', weather = {}, script, debug, addresses, ...text }: SceneOptions) {
+  constructor({ config, seed = 'story', weather = {}, script, debug, addresses, watch, ...text }: SceneOptions) {
     this.random = new SeededRandom(seed);
     this.net = new VirtualNet({ clock: this.clock, random: this.random, weather });
     this.gateway = new Gateway({
@@ -59,6 +62,7 @@ export class Scene {
       ...(script === undefined ? {} : { script }),
       ...(debug === undefined ? {} : { debug }),
       ...(addresses === undefined ? {} : { addresses }),
+      ...(watch === undefined ? {} : { watch }),
     });
     this.net.attach(this.gateway);
   }
