@@ -193,6 +193,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       posture,
       unix: () => clocks().unix,
       gateways: () => engine.snapshot(),
+      traffic: () => (traffic.on ? { plane: traffic.view(), now: performance.now() } : undefined),
       reload,
     });
   } catch (error) {

@@ -11,8 +11,9 @@ import {
   endpointTotals,
 } from './renderEms.ts';
 import { gatewayList } from './renderGateway.ts';
+import { trafficTotals, tunnelList, tunnelListHeader, tunnelNamesHeader, tunnelSummary } from './renderTunnel.ts';
 import type { Commands, Io } from './server.ts';
-import type { ControlView, EmsView } from './view.ts';
+import type { ControlView, EmsView, GatewayShown } from './view.ts';
 import { type Command, EXIT, listing, runWords, type Words } from './words.ts';
 
 const NOTHING = { text: '', least: 0, most: 0 } as const;
@@ -21,14 +22,51 @@ const gateways: Command<ControlView> = {
   help: 'IKE SAs: who is connected, and how far a negotiation has come',
   args: { text: '[name X]', least: 0, most: 2 },
   async run(view, io, [word, name]) {
-    if (word !== undefined && (word !== 'name' || name === undefined)) {
-      await io.out(`'${printable(word, 64)}' is not understood: it is 'name' and the name of a gateway\n`);
-      return EXIT.usage;
-    }
-    const all = view.gateways();
-    const paragraphs = gatewayList(name === undefined ? all : all.filter((sa) => sa.name === name));
+    const all = await named(view, io, word, name);
+    if (all === undefined) return EXIT.usage;
+    const paragraphs = gatewayList(all);
     for (const [i, paragraph] of paragraphs.entries()) await io.out(i === 0 ? paragraph : `\n${paragraph}`);
     return EXIT.ok;
+  },
+};
+
+/** The gateways that `[name X]` means; undefined when it is something else, which has been said. */
+async function named(view: ControlView, io: Io, word?: string, name?: string): Promise<readonly GatewayShown[] | undefined> {
+  const all = view.gateways();
+  if (word === undefined) return all;
+  if (word === 'name' && name !== undefined) return all.filter((sa) => sa.name === name);
+  await io.out(`'${printable(word, 64)}' is not understood: it is 'name' and the name of a gateway\n`);
+  return undefined;
+}
+
+const tunnels: Command<ControlView> = {
+  help: 'tunnels: their SAs, what each has carried, and what was dropped',
+  args: { text: '[name X]', least: 0, most: 2 },
+  async run(view, io, [word, name]) {
+    const all = await named(view, io, word, name);
+    if (all === undefined) return EXIT.usage;
+    await io.out(name === undefined ? tunnelListHeader : tunnelNamesHeader);
+    for (const paragraph of tunnelList(all, view.traffic())) await io.out(paragraph);
+    return EXIT.ok;
+  },
+};
+
+const summary: Command<ControlView> = {
+  help: 'tunnels, one a line: packets and errors of each direction',
+  args: NOTHING,
+  async run(view, io) {
+    for (const line of tunnelSummary(view.gateways(), view.traffic())) await io.out(line);
+    return EXIT.ok;
+  },
+};
+
+const totals: Command<ControlView> = {
+  help: 'ours: what was carried since the start, and what was dropped and why',
+  args: NOTHING,
+  async run(view, io) {
+    const traffic = view.traffic();
+    await io.out(traffic === undefined ? 'Traffic is off: no packet is carried.\n' : trafficTotals(traffic));
+    return traffic === undefined ? EXIT.no : EXIT.ok;
   },
 };
 
@@ -113,12 +151,7 @@ function ofEms(help: string, run: (admin: NonNullable<ReturnType<ControlView['ad
 const find = (all: readonly EmsView[], name: string): EmsView | undefined =>
   all.find((ems) => ems.name === name) ?? all.find((ems) => ems.key === name || String(ems.number) === name);
 
-const gateway: Words<ControlView> = {
-  vpn: {
-    help: 'VPN',
-    words: { ike: { help: 'IKE', words: { gateway: { help: 'gateways', words: { list: gateways } } } } },
-  },
-};
+const ike = { help: 'IKE', words: { gateway: { help: 'gateways', words: { list: gateways } } } };
 
 const reload: Command<ControlView> = {
   help: 'read the configuration again, as SIGHUP does',
@@ -148,13 +181,19 @@ const WORDS: Words<ControlView> = {
   diagnose: {
     help: 'look inside',
     words: {
-      ...gateway,
+      vpn: { help: 'VPN', words: { ike, tunnel: { help: 'tunnels', words: { list: tunnels } } } },
+      postern: { help: 'ours', words: { traffic: totals } },
       endpoint: { help: 'endpoints', words: { 'ec-shm': { help: 'records', words: { list: endpoints } } } },
       firewall: { help: 'addresses', words: { dynamic: { help: 'dynamic addresses', words: { list: dynamic } } } },
       test: { help: 'daemons', words: { application: { help: 'a daemon', words: { fcnacd: { help: 'EMS', words: fcnacd } } } } },
     },
   },
-  get: { help: 'look at what is there', words: gateway },
+  get: {
+    help: 'look at what is there',
+    words: {
+      vpn: { help: 'VPN', words: { ike, ipsec: { help: 'IPsec', words: { tunnel: { help: 'tunnels', words: { summary } } } } } },
+    },
+  },
 };
 
 /** All commands on this view, for `serveControl`. */

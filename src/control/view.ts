@@ -1,5 +1,6 @@
 /** What the commands see of the daemon: plain values, taken when they are asked for. */
 import type { ConnectorStatus, EmsAdmin, EndpointRecord } from '../ems/index.ts';
+import type { PlaneView } from '../esp/index.ts';
 import type { GatewayView } from '../ike/index.ts';
 
 /** One EMS: its connector's status and what it last told. */
@@ -13,12 +14,16 @@ export type EmsView = Pick<
 };
 
 export type GatewayShown = GatewayView;
+/** The data plane, and the moment (monotonic ms) by which its own moments are told. */
+export type TrafficShown = { readonly plane: PlaneView; readonly now: number };
 
 export interface ControlView {
   /** Seconds since 1970. */
   now(): number;
   ems(): readonly EmsView[];
   gateways(): readonly GatewayShown[];
+  /** Undefined: no packets are carried. */
+  traffic(): TrafficShown | undefined;
   /** Reads the configuration again; `text` for people. Never rejects. */
   reload(): Promise<{ readonly ok: boolean; readonly text: string }>;
   /** By `EmsView.key`. */

@@ -1,6 +1,13 @@
 /** The control socket of a daemon that has a state directory: what people may see and do through it. */
 import { join } from 'node:path';
-import { ControlRefused, type ControlServer, controlCommands, type GatewayShown, serveControl } from '../control/index.ts';
+import {
+  ControlRefused,
+  type ControlServer,
+  controlCommands,
+  type GatewayShown,
+  serveControl,
+  type TrafficShown,
+} from '../control/index.ts';
 import type { Journal } from '../log/index.ts';
 import { EnvironmentRefused } from '../net/index.ts';
 import type { Posture } from './posture.ts';
@@ -11,6 +18,7 @@ export type ControlWorld = {
   /** Seconds since 1970. */
   readonly unix: () => number;
   readonly gateways: () => readonly GatewayShown[];
+  readonly traffic: () => TrafficShown | undefined;
   readonly reload: () => Promise<{ readonly ok: boolean; readonly text: string }>;
 };
 
@@ -21,7 +29,7 @@ export type ControlWorld = {
  */
 export async function openControl(state: string | undefined, world: ControlWorld): Promise<ControlServer | undefined> {
   if (state === undefined) return undefined;
-  const { journal, posture, unix, gateways, reload } = world;
+  const { journal, posture, unix, gateways, traffic, reload } = world;
   try {
     return await serveControl({
       path: join(state, 'control.sock'),
@@ -34,6 +42,7 @@ export async function openControl(state: string | undefined, world: ControlWorld
       commands: controlCommands({
         now: unix,
         gateways,
+        traffic,
         reload,
         admin: (key) => posture.admins.get(key),
         ems: () =>

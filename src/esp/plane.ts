@@ -71,7 +71,12 @@ export type SaView = {
   readonly counters: Counters;
 };
 /** A client over all its children, also those that are gone. */
-export type ClientView = { readonly gateway: string; readonly counters: Counters; readonly lastIn?: number; readonly lastOut?: number };
+export type ClientView = {
+  readonly gateway: string;
+  readonly counters: Counters;
+  readonly lastIn?: number;
+  readonly lastOut?: number;
+};
 export type PlaneView = {
   readonly total: Counters;
   readonly flows: number;

@@ -11,6 +11,16 @@ export type ChildView = {
   readonly spiOut: number;
   readonly suite: string;
   readonly state: ChildSa['state'];
+  /** Transform numbers, the key's length in bits. */
+  readonly encr: number;
+  readonly keyLength: number;
+  readonly integ: number;
+  readonly esn: boolean;
+  /** The client's side and ours, as `protocol:first-last:port`. */
+  readonly TSi: readonly string[];
+  readonly TSr: readonly string[];
+  /** Seconds that it may live. */
+  readonly lifetime: number;
   /** Seconds until its hard end. */
   readonly expires: number;
 };
@@ -29,6 +39,17 @@ export type GatewayView = {
   readonly natPeer: boolean;
   /** Seconds since IKE_SA_INIT. */
   readonly age: number;
+  /** Its phase1-interface, once there is one; NAT keepalive in seconds. */
+  readonly profile?: string;
+  readonly keepalive?: number;
+  /** Liveness: ms, tries, tries of the question under way, questions so far. */
+  readonly dpd?: {
+    readonly mode: 'disable' | 'on-idle' | 'on-demand';
+    readonly idle: number;
+    readonly retry: number;
+    readonly count: number;
+    readonly seqno: number;
+  };
   /** The interface of its phase1-interface, once there is one. */
   readonly interface?: string;
   /** Seconds since it was established, and ms that this took. */
@@ -75,7 +96,7 @@ export function viewOf({ sa, path, window, own }: Slot, now: Instant): GatewayVi
     natMe: basis.natMe,
     natPeer: basis.natPeer,
     age: Math.round((now - basis.born) / 1000),
-    ...(open === undefined ? {} : { ...standingOf(open, now), ...postureOf(open, now) }),
+    ...(open === undefined ? {} : { ...standingOf(open, now), ...livenessOf(open, own), ...postureOf(open, now) }),
     messageIds: { sent: own?.next ?? 0, received: window.next },
     peerId: open?.proof.idText,
     user: open?.proof.user,
@@ -90,7 +111,11 @@ export function viewOf({ sa, path, window, own }: Slot, now: Instant): GatewayVi
       spiOut: c.spiOut,
       suite: c.suite.text,
       state: c.state,
-      expires: Math.round((c.hard - now) / 1000),
+      ...{ encr: c.suite.encr, keyLength: c.suite.keyLength, integ: c.suite.integ, esn: c.suite.esn },
+      TSi: c.TSi.map(rangeText),
+      TSr: c.TSr.map(rangeText),
+      lifetime: Number.isFinite(c.hard) ? Math.round((c.hard - c.born) / 1000) : 0,
+      expires: Number.isFinite(c.hard) ? Math.max(0, Math.round((c.hard - now) / 1000)) : 0,
     })),
   });
 }
@@ -101,6 +126,23 @@ function postureOf({ profile, standing, restraint, ends }: Established, now: Ins
   const by = standing.kind === 'clear' ? standing.source : 'token-announced';
   const tag = standing.kind === 'clear' && standing.tag !== undefined ? formatPostureTag(standing.tag) : undefined;
   return { posture: { standing: standing.kind, by, tag, seconds, restraint } };
+}
+
+function livenessOf({ profile: { name, keepalive, dpd } }: Established, own: Slot['own']) {
+  const count = own?.current?.pending.request.do === 'dpd' ? own.current.tries : 0;
+  const { mode, retryInterval: idle, retryCount: retry } = dpd;
+  return { profile: name, keepalive, dpd: { mode, idle, retry, count, seqno: own?.probes ?? 0 } };
+}
+
+function rangeText(ts: ChildSa['TSi'][number]): string {
+  if (ts.type === 'other') return 'other';
+  const ports =
+    ts.startPort === 0 && ts.endPort === 65_535
+      ? '0'
+      : ts.startPort === ts.endPort
+        ? `${ts.startPort}`
+        : `${ts.startPort}-${ts.endPort}`;
+  return `${ts.protocol}:${addressText(ts.start)}-${addressText(ts.end)}:${ports}`;
 }
 
 const standingOf = ({ profile, since, soft, basis }: Established, now: Instant) => ({

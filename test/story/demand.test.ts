@@ -155,15 +155,12 @@ it(
 
 it(
   'another dpd-retryinterval counts at once, however far away the next look was',
-  story(
-    { profiles: [{ phase1: { dpd: 'on-demand', 'dpd-retryinterval': '3600' } }], watch: new Told().watch },
-    async (s) => {
-      await s.connected();
-      const since = s.now;
-      await s.run({ ms: 3_700_000 });
-      s.gateway.command({ do: 'configure', config: configOf({ profiles: [{ phase1: phase1('on-idle') }] }) });
-      await s.run({ ms: 5000 });
-      expect(asked(s, since)).toEqual([3700]);
-    },
-  ),
+  story({ profiles: [{ phase1: { dpd: 'on-demand', 'dpd-retryinterval': '3600' } }], watch: new Told().watch }, async (s) => {
+    await s.connected();
+    const since = s.now;
+    await s.run({ ms: 3_700_000 });
+    s.gateway.command({ do: 'configure', config: configOf({ profiles: [{ phase1: phase1('on-idle') }] }) });
+    await s.run({ ms: 5000 });
+    expect(asked(s, since)).toEqual([3700]);
+  }),
 );

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { controlCommands } from '../../../src/control/index.ts';
 import { gatewayList } from '../../../src/control/renderGateway.ts';
 import { utcText } from '../../../src/control/renderTime.ts';
-import { view, whole } from '../../unit/control/view.ts';
+import { tunnelList } from '../../../src/control/renderTunnel.ts';
+import { traffic, view, whole } from '../../unit/control/view.ts';
 
 const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
 
@@ -26,10 +27,15 @@ describe('the layout of', () => {
     ['diagnose test application fcnacd 2', 'fcnacd2.txt'],
     ['diagnose test application fcnacd 7', 'fcnacd7.txt'],
     ['diagnose vpn ike gateway list', 'gateways.txt'],
+    ['diagnose vpn tunnel list', 'tunnels.txt'],
+    ['get vpn ipsec tunnel summary', 'summary.txt'],
+    ['diagnose postern traffic', 'traffic.txt'],
   ])('%s', async (line, name) => {
     expect(await printed(line)).toBe(read(name));
   });
 
+  it('a tunnel of which everything is known', () => expect(tunnelList([whole], traffic).join('')).toBe(read('tunnel.txt')));
+  it('a tunnel while traffic is off', () => expect(tunnelList([whole], undefined).join('')).toBe(read('tunnelOff.txt')));
   it('a gateway of which everything is known', () => expect(gatewayList([whole]).join('')).toBe(read('gateway.txt')));
 });
 

@@ -34,7 +34,7 @@ describe('words', () => {
 
   it('may be shortened while only one fits', async () => {
     expect((await typed(['diag', 'fire', 'dyn', 'l'])).code).toBe(0);
-    expect((await typed(['g', 'v', 'i', 'g', 'l'])).code).toBe(0);
+    expect((await typed(['g', 'v', 'ik', 'g', 'l'])).code).toBe(0);
   });
 
   it.each([[['?']], [['diagnose', '?']], [['diagnose', 'vpn', 'help']]])('%j lists what there is', async (words) => {
@@ -74,6 +74,26 @@ describe('execute reload', () => {
   it('says what came of it, and whether it was taken', async () => {
     expect(await typed(['execute', 'reload'])).toEqual({ code: 0, text: 'gw.conf: no findings\nin force\n' });
     expect((await typed(['execute', 'reload'], { names: [] })).code).toBe(1);
+  });
+});
+
+describe('tunnels', () => {
+  it('one by its name, and its own first line', async () => {
+    const { text } = await typed(['diagnose', 'vpn', 'tunnel', 'list', 'name', 'dialup_0']);
+    expect(text).toMatch(/^list ipsec tunnel by names in vd 0\n-+\nname=dialup_0 /);
+    expect(text.match(/^name=\S+/gm)).toEqual(['name=dialup_0']);
+    expect((await typed(['diagnose', 'vpn', 'tunnel', 'list', 'nme', 'x'])).code).toBe(2);
+  });
+
+  it('while nothing is carried they are shown without counts, and that is said', async () => {
+    const off = { traffic: undefined };
+    expect((await typed(['get', 'vpn', 'ipsec', 'tunnel', 'summary'], off)).text).toContain(
+      "'dialup_0' 198.51.100.7:55846  selectors(total,up): 1/1  rx(pkt,err): 0/0  tx(pkt,err): 0/0\n",
+    );
+    expect(await typed(['diagnose', 'postern', 'traffic'], off)).toEqual({
+      code: 1,
+      text: 'Traffic is off: no packet is carried.\n',
+    });
   });
 });
 

@@ -1,8 +1,9 @@
 /** A view of a daemon with two EMS and a few gateways, for the commands and their layouts. */
-import type { ControlView, EmsView, GatewayShown } from '../../../src/control/index.ts';
+import type { ControlView, EmsView, GatewayShown, TrafficShown } from '../../../src/control/index.ts';
+import { newCounters } from '../../../src/esp/counters.ts';
 
 type EndpointRecord = EmsView['records'][number];
-export type Told = { readonly names?: readonly string[] };
+export type Told = { readonly names?: readonly string[]; readonly traffic?: TrafficShown | undefined };
 
 export const NOW = 1_795_765_000;
 const TENANT = '0'.repeat(32);
@@ -109,7 +110,11 @@ export const established: GatewayShown = {
       spiOut: 0x8d64ca1,
       suite: 'aes256-sha256',
       state: 'installed',
+      ...{ encr: 12, keyLength: 256, integ: 12, esn: false },
+      TSi: ['0:10.212.134.200-10.212.134.200:0'],
+      TSr: ['0:10.50.0.0-10.50.0.255:0', '17:10.60.0.1-10.60.0.1:53'],
       expires: 43_100,
+      lifetime: 43_200,
     },
   ],
 };
@@ -120,6 +125,7 @@ export const whole: GatewayShown = {
   interface: 'port1',
   established: { age: 34, took: 20 },
   lifetime: { whole: 86_400, rekey: 86_066 },
+  ...{ profile: 'dialup', keepalive: 10, dpd: { mode: 'on-idle', idle: 20_000, retry: 3, count: 1, seqno: 7 } },
   messageIds: { sent: 0, received: 6 },
   posture: { standing: 'clear', by: 'ems', tag: 'EMS1_ZTNA_Telemetry Connected', seconds: 170, restraint: 'none' },
 };
@@ -146,7 +152,28 @@ export const gateways: readonly GatewayShown[] = [
   { ...established, name: 'dialup_9', id: 12, at: 'closed' },
 ];
 
-export function view({ names = ['lab', 'spare'] }: Told): ControlView {
+const counters = { inPackets: 2, inOctets: 168, inErrors: 3, outPackets: 482, outOctets: 47_064, outErrors: 1 };
+const drops = newCounters().drops;
+
+/** What a data plane with the child of `established` shows. */
+export const traffic: TrafficShown = {
+  now: 100_000,
+  plane: {
+    total: { ...counters, inErrors: 5, drops: { ...drops, replay: 2, source: 1, 'unknown-spi': 2, 'too-big': 1 } },
+    flows: 4,
+    clients: [{ gateway: 'dialup_0', counters: { ...counters, drops }, lastIn: 85_000, lastOut: 98_700 }],
+    sas: [
+      {
+        ...{ spiIn: 0x33fd7e58, spiOut: 0x8d64ca1, gateway: 'dialup_0', profile: 'dialup', valve: 'quarantine', lastIn: 85_000 },
+        ...{ sequence: 0xf1, highest: 2, mtu: 1422, window: 2048, replay: true, soft: false },
+        counters: { ...counters, drops: { ...drops, replay: 2, source: 1, 'too-big': 1 } },
+      },
+    ],
+  },
+};
+
+export function view({ names = ['lab', 'spare'], ...told }: Told): ControlView {
+  const shown = 'traffic' in told ? told.traffic : traffic;
   const all = [first, second].flatMap((ems, i) => (names[i] === undefined ? [] : [{ ...ems, name: names[i] }]));
   const say = (what: string, code: number) => async (talk: { out(text: string): Promise<void> }) => {
     await talk.out(`${what}\n`);
@@ -156,6 +183,7 @@ export function view({ names = ['lab', 'spare'] }: Told): ControlView {
     now: () => NOW,
     ems: () => all,
     gateways: () => gateways,
+    traffic: () => shown,
     reload: () => Promise.resolve({ ok: names.length > 0, text: 'gw.conf: no findings\nin force' }),
     admin: (key) => ({
       verify: say(`verify ${key}`, 0),
