@@ -44,6 +44,48 @@ const roles: Readonly<Record<string, () => void>> = {
       setInterval(send, 1000).unref(); // the first may be lost while a path's MTU is learned
     });
   },
+  /** Numbered datagrams at a steady pace (ms), so many octets each and sent once; says how many came back. */
+  count() {
+    const [from = '', total = '100', every = '10', size = '200'] = rest;
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const missing = new Set(Array.from({ length: Number(total) }, (_, i) => i));
+    const done = () => {
+      say(`${Number(total) - missing.size} of ${total}`);
+      process.exit(0);
+    };
+    socket.on('message', (octets) => {
+      missing.delete(octets.readUInt32BE());
+      if (missing.size === 0) done();
+    });
+    let next = 0;
+    const send = () => {
+      const octets = Buffer.alloc(Number(size));
+      octets.writeUInt32BE(next);
+      socket.send(octets, PORT, address);
+      next += 1;
+      if (next === Number(total)) setTimeout(done, 2000);
+      else setTimeout(send, Number(every));
+    };
+    socket.bind({ address: from }, send);
+  },
+  /** Sends each line of its input, in hex, as a datagram to `address`:`port`. */
+  inject() {
+    const [from = '', ownPort = '0', port = '4500'] = rest;
+    const socket = createSocket('udp4');
+    let text = '';
+    process.stdin.on('data', (octets) => {
+      text += octets;
+    });
+    process.stdin.on('end', () => {
+      const all = text.split('\n').filter(Boolean);
+      const send = () => {
+        const hex = all.shift();
+        if (hex === undefined) socket.close();
+        else socket.send(Buffer.from(hex, 'hex'), Number(port), address, () => setTimeout(send, 2));
+      };
+      socket.bind({ address: from, port: Number(ownPort) }, send);
+    });
+  },
   /** So many octets there and back over TCP, compared by hash. */
   tcp() {
     const [from = '', megabytes = '1'] = rest;

@@ -2,6 +2,7 @@
  * Hosts as network namespaces with a wire between them.
  *
  *   client 10.97.0.2, fd97::2 ───────────────────────────── 10.97.0.1, fd97::1 gateway, behind it 10.50.0.1/32, fd50::1
+ *   second 10.99.0.2 ── 10.99.0.1 gateway                                             with `second: true`
  *   client 10.98.0.2 ── 10.98.0.1 NAT 10.97.0.2 ─────────── 10.97.0.1 gateway             with `nat: true`
  *
  * Their names carry the process that owns them, so that whatever a crash leaves behind is found and removed by the next run.
@@ -15,12 +16,15 @@ export const addresses = {
   client: '10.97.0.2',
   client6: 'fd97::2',
   natted: '10.98.0.2',
+  second: '10.99.0.2',
   lan: '10.50.0.1',
   lan6: 'fd50::1',
 } as const;
 
 export type Net = {
   readonly client: string;
+  /** A host of its own beside the client; asked for by `second`. */
+  readonly second: string;
   readonly gateway: string;
   /** Drops datagrams of IKE at the gateway from now on; an empty rule ends that. See `loss`. */
   drop(rules: readonly string[]): Promise<void>;
@@ -41,17 +45,18 @@ export const loss = {
 const prefix = 'postern-';
 let count = 0;
 
-export async function layNet(o: { readonly nat?: boolean } = {}): Promise<Net> {
+export async function layNet(o: { readonly nat?: boolean; readonly second?: boolean } = {}): Promise<Net> {
   count += 1;
   const name = (host: string) => `${prefix}${process.pid}-${count}-${host}`;
-  const [client, gateway, nat] = [name('client'), name('gateway'), name('nat')];
-  const all = o.nat ? [client, gateway, nat] : [client, gateway];
+  const [client, gateway, nat, second] = [name('client'), name('gateway'), name('nat'), name('second')];
+  const all = [client, gateway, ...(o.nat ? [nat] : []), ...(o.second ? [second] : [])];
   try {
     for (const host of all) await must('ip', ['netns', 'add', host]);
     for (const host of all) await ip(host, ['link set lo up']);
     await ip(gateway, [`address add ${addresses.lan}/32 dev lo`, `address add ${addresses.lan6}/128 dev lo`]);
     if (o.nat) await natBetween(client, nat, gateway);
     else await wire(client, gateway);
+    if (o.second) await wireSecond(second, gateway);
     await must('nft', ['-f', '-'], { namespace: gateway, input: dropTable([]) });
   } catch (error) {
     await removeAll(all);
@@ -60,6 +65,7 @@ export async function layNet(o: { readonly nat?: boolean } = {}): Promise<Net> {
   return {
     client,
     gateway,
+    second,
     drop: async (rules) => void (await must('nft', ['-f', '-'], { namespace: gateway, input: dropTable(rules) })),
     remove: () => removeAll(all),
   };
@@ -80,6 +86,12 @@ async function wire(client: string, gateway: string): Promise<void> {
   await ip(gateway, [`address add ${addresses.gateway}/24 dev wan`, `address add ${addresses.gateway6}/64 dev wan nodad`]);
   await ip(client, [`address add ${addresses.client}/24 dev wan`, `address add ${addresses.client6}/64 dev wan nodad`]);
   await ip(client, [`route add default via ${addresses.gateway}`]);
+}
+
+async function wireSecond(second: string, gateway: string): Promise<void> {
+  await pair(second, 'wan', gateway, 'wan2');
+  await ip(gateway, ['address add 10.99.0.1/24 dev wan2']);
+  await ip(second, [`address add ${addresses.second}/24 dev wan`, 'route add default via 10.99.0.1']);
 }
 
 async function natBetween(client: string, nat: string, gateway: string): Promise<void> {

@@ -10,6 +10,8 @@ const programs = {
   '/usr/sbin/swanctl': 'strongswan-swanctl',
   '/usr/bin/pki': 'strongswan-pki',
   '/usr/bin/tshark': 'tshark',
+  '/usr/bin/tcpdump': 'tcpdump',
+  '/usr/bin/ping': 'iputils-ping',
   '/usr/sbin/nft': 'nftables',
   '/usr/sbin/ip': 'iproute2',
   '/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so': 'libcharon-extra-plugins',

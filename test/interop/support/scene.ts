@@ -10,6 +10,8 @@ import { type Charon, type CharonOptions, startCharon } from './strongswan.ts';
 
 export type SceneOptions = {
   readonly nat?: boolean;
+  /** With a second client's host. */
+  readonly second?: boolean;
   readonly listen?: readonly string[];
   readonly flags?: readonly string[];
   /** The configuration of the gateway; made once, before the first test. */
@@ -20,6 +22,8 @@ export type Scene = {
   readonly gateway: Gateway;
   /** Starts a strongSwan on the client's host. One at a time; it stops with the test that started it. */
   charon(o: Omit<CharonOptions, 'namespace'>): Promise<Charon>;
+  /** The same on the second client's host. */
+  second(o: Omit<CharonOptions, 'namespace'>): Promise<Charon>;
   /** Debug lines since the test began. */
   debug(): readonly string[];
   /** Stops the gateway early, for tests about that; gives its exit code. */
@@ -31,6 +35,7 @@ export function scene(o: SceneOptions): Scene {
   let net: Net | undefined;
   let gateway: Gateway | undefined;
   let charon: Charon | undefined;
+  let second: Charon | undefined;
   let exit: number | null | undefined;
   let seen = 0;
 
@@ -41,7 +46,7 @@ export function scene(o: SceneOptions): Scene {
 
   beforeAll(async () => {
     const config = await o.config();
-    net = await layNet({ nat: o.nat ?? false });
+    net = await layNet({ nat: o.nat ?? false, second: o.second ?? false });
     gateway = await startGateway({
       namespace: net.gateway,
       config,
@@ -57,7 +62,8 @@ export function scene(o: SceneOptions): Scene {
       console.error(['--- gateway', ...said.slice(-200), '--- strongSwan', ...heard.slice(-120)].join('\n'));
     }
     await charon?.stop();
-    charon = undefined;
+    await second?.stop();
+    charon = second = undefined;
     await net?.drop([]);
     seen = gateway?.debug.length ?? 0;
   });
@@ -85,6 +91,11 @@ export function scene(o: SceneOptions): Scene {
       if (charon) throw new Error('one strongSwan at a time: they share the host');
       charon = await startCharon({ ...options, namespace: there(net).client });
       return charon;
+    },
+    async second(options) {
+      if (second) throw new Error('one strongSwan a host');
+      second = await startCharon({ ...options, namespace: there(net).second });
+      return second;
     },
     debug: () => there(gateway).debug.slice(seen),
     stopGateway,
