@@ -53,7 +53,7 @@ interop('dpd on-demand', () => {
           namespace: play.net.gateway,
         })
       ).stdout;
-    expect(await ping(8)).toContain(' 8 received');
+    expect(await ping(16)).toContain(' 16 received'); // for longer than three intervals
     expect(probes(play)).toBe(0);
     await play.net.drop(loss.everything);
     expect(await ping(2)).toContain(' 0 received');
