@@ -71,6 +71,12 @@ function pskOf(entry: Phase1Entry, word: 'psksecret' | 'psksecret-remote', { fin
 
 function remoteAuthOf(entry: Phase1Entry, context: Context, local: LocalAuth | undefined): RemoteAuth | undefined {
   if (get(entry, 'eap')) return eapOf(entry, context);
+  if (get(entry, 'authusrgrp') !== '')
+    context.findings.warn(
+      'conflict',
+      placeOf(entry, 'authusrgrp'),
+      `nobody is asked for a user by ${quoted(entry)}: authusrgrp counts only with set eap enable`,
+    );
   const method = get(entry, 'authmethod-remote') ?? get(entry, 'authmethod');
   if (method === 'signature') return { kind: 'certificate', anchors: anchorsOf(entry, context) };
   if (isSet(entry, 'psksecret-remote')) {

@@ -1,8 +1,8 @@
 /**
- * The way back of `segment.ts`: TCP packets of one flow that follow each other are joined to one segment of up to 64 KB, which the
- * kernel takes in one call and one walk through its stack. Joined is only what can be taken apart again into the same packets:
- * same headers but for sequence number, length, identification and PSH, all of one size but the last, and each with a checksum that
- * is right. All others pass by, behind those of their flow that came before them.
+ * The way back of `segment.ts`: TCP packets of one flow that follow each other are joined to one segment of up to 64 KB, which
+ * the kernel takes in one call and one walk through its stack. Joined is only what can be taken apart again into the same
+ * packets: same headers but for sequence number, length, identification and PSH, all of one size but the last, and each with a
+ * checksum that is right. All others pass by, behind those of their flow that came before them.
  */
 import { fold16, get16, put16, sumOf } from './sum.ts';
 import { pseudoSum, VNET, writePlain, writeTcp } from './vnet.ts';

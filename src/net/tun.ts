@@ -1,7 +1,7 @@
 /**
  * The inside by a TUN device: packets for clients are read from it, packets of clients are written to it, in memory that is made
- * once. Where the kernel has IFF_VNET_HDR, TCP goes both ways in segments of up to 64 KB, which are cut and joined here; elsewhere
- * packet by packet. The device is the process': it goes with it, and so do its routes.
+ * once. Where the kernel has IFF_VNET_HDR, TCP goes both ways in segments of up to 64 KB, which are cut and joined here;
+ * elsewhere packet by packet. The device is the process': it goes with it, and so do its routes.
  */
 import { constants, openSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';

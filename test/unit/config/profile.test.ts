@@ -242,6 +242,11 @@ end
       `error missing: 'dialup' asks for users and has no group of them: set authusrgrp "NAME", or groups in a policy from it`,
     );
   });
+  it('a group that nobody is asked for is told: it keeps no one out', () => {
+    expect(told(gateway(['set authusrgrp "staff"'], users))).toContain(
+      "warning conflict: nobody is asked for a user by 'dialup': authusrgrp counts only with set eap enable",
+    );
+  });
   it('with both goes by authusrgrp, and says so', () => {
     expect(told(eap('set authusrgrp "staff"') + policy())).toContain(
       "warning conflict: 'dialup' has authusrgrp, so the groups of its firewall policies (staff) are not asked",
