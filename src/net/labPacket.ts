@@ -1,5 +1,5 @@
 /** IP packets as the lab host takes and makes them: whole ones only, with a checksum that is right (RFC 791, RFC 8200). */
-import { fold, pseudoSum, sum16 } from './checksum.ts';
+import { checksum, sumOf } from './sum.ts';
 
 export const Protocol = { ICMP: 1, TCP: 6, UDP: 17, ICMPv6: 58 } as const;
 
@@ -28,7 +28,7 @@ function read4(o: Uint8Array): ReturnType<typeof readPacket> {
   const header = ((o[0] ?? 0) & 15) * 4;
   const total = u16(o, 2);
   if (header < 20 || total < header || total > o.length) return 'malformed';
-  if (fold(sum16(o, 0, header)) !== 0) return 'checksum';
+  if (checksum(sumOf(o, 0, header)) !== 0) return 'checksum';
   if ((u16(o, 6) & 0x3fff) !== 0) return 'fragment';
   return { source: o.slice(12, 16), destination: o.slice(16, 20), protocol: o[9] ?? 0, payload: o.slice(header, total) };
 }
@@ -53,17 +53,19 @@ const MOST_HEADERS = 8;
 
 /** Is the checksum over payload and pseudo header right? ICMP of IPv4 has no pseudo header. */
 export const sound = ({ source, destination, protocol, payload }: LabPacket): boolean =>
-  fold(sum16(payload, 0, payload.length, headSum(source, destination, protocol, payload.length))) === 0;
+  checksum(sumOf(payload, 0, payload.length) + headSum(source, destination, protocol, payload.length)) === 0;
 
 /** Writes the checksum of a payload into it, at this place. */
 export function sign({ source, destination, protocol, payload }: LabPacket, at: number): void {
   put16(payload, at, 0);
-  const sum = fold(sum16(payload, 0, payload.length, headSum(source, destination, protocol, payload.length)));
+  const sum = checksum(sumOf(payload, 0, payload.length) + headSum(source, destination, protocol, payload.length));
   put16(payload, at, protocol === Protocol.UDP && sum === 0 ? 0xffff : sum); // RFC 768: zero says that there is none
 }
 
 const headSum = (source: Uint8Array, destination: Uint8Array, protocol: number, octets: number): number =>
-  protocol === Protocol.ICMP ? 0 : pseudoSum(source, destination, protocol, octets);
+  protocol === Protocol.ICMP
+    ? 0
+    : sumOf(source, 0, source.length) + sumOf(destination, 0, destination.length) + protocol + octets;
 
 /**
  * Writes a packet into a buffer of its own.
@@ -93,7 +95,7 @@ export function writePacket(
   }
   o.set(source, four ? 12 : 8);
   o.set(destination, four ? 16 : 24);
-  if (four) put16(o, 10, fold(sum16(o, 0, header)));
+  if (four) put16(o, 10, checksum(sumOf(o, 0, header)));
   o.set(payload, header);
   return { buffer, length };
 }

@@ -30,7 +30,7 @@ export function sumOf(b: Uint8Array, at: number, length: number): number {
     }
     if (vectors !== undefined) {
       const whole = length & ~15;
-      const sum = swap((vectors(start, start + whole) >>> 0) % 0xffff);
+      const sum = swap(folded(vectors(start, start + whole) >>> 0));
       return fold16(sum + slowly(b, at + whole, length - whole));
     }
   }
@@ -49,9 +49,8 @@ export function sumOf(b: Uint8Array, at: number, length: number): number {
   }
   let sum = low0 + high0 + low1 + high1;
   for (; i < end; i++) sum += ((w[i] as number) & 0xffff) + ((w[i] as number) >>> 16);
-  const folded = sum % 0xffff;
   const rest = length & 3;
-  return fold16(swap(folded) + (rest === 0 ? 0 : slowly(b, at + length - rest, rest)));
+  return fold16(swap(folded(sum)) + (rest === 0 ? 0 : slowly(b, at + length - rest, rest)));
 }
 
 /** What was summed last, and what sums it: asking a view for its buffer costs as much as summing it. */
@@ -60,6 +59,9 @@ let vectors: SumWords | undefined;
 
 /** From this many octets on a call costs less than a loop. */
 const VECTORS = 128;
+
+/** As the carries would leave it, which is 0 for nothing but zeros (RFC 1071 §2). */
+const folded = (sum: number): number => (sum === 0 ? 0 : ((sum - 1) % 0xffff) + 1);
 
 const swap = (word: number): number => ((word & 0xff) << 8) | (word >>> 8);
 
@@ -70,6 +72,9 @@ function slowly(b: Uint8Array, at: number, length: number): number {
   if ((length & 1) !== 0) sum += (b[even] as number) << 8;
   return fold16(sum);
 }
+
+/** What stands in a checksum's field; over octets that have it in place it is 0 when it is right. */
+export const checksum = (sum: number): number => 0xffff - fold16(sum);
 
 /** A sum in 16 bits, the carries added again. */
 export function fold16(sum: number): number {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { fold, sum16 } from '../../../src/net/checksum.ts';
 import { type InnerNetwork, labHost } from '../../../src/net/index.ts';
+import { checksum, sumOf } from '../../../src/net/sum.ts';
 import { ip4, ip6, udp, upperSum, v4, v6 } from '../esp/packets.ts';
 
 const HERE = '10.50.0.1';
@@ -46,7 +46,7 @@ function signed(packet: Uint8Array, at: number): Uint8Array {
   const head = four ? 20 : 40;
   packet.fill(0, head + at, head + at + 2);
   const icmp = four && packet[9] === 1;
-  const sum = icmp ? fold(sum16(packet, head, packet.length - head)) : upperSum(packet);
+  const sum = icmp ? checksum(sumOf(packet, head, packet.length - head)) : upperSum(packet);
   new DataView(packet.buffer).setUint16(head + at, sum);
   return packet;
 }
@@ -80,7 +80,7 @@ function tcp({ seq, ack = 0, flags, window = 65_535, data = new Uint8Array(0), p
 }
 function heard(packet: Uint8Array | undefined) {
   if (packet === undefined) throw new Error('nothing was said');
-  expect(fold(sum16(packet, 0, 20))).toBe(0);
+  expect(checksum(sumOf(packet, 0, 20))).toBe(0);
   expect(upperSum(packet)).toBe(0);
   const view = new DataView(packet.buffer, packet.byteOffset + 20);
   return {
@@ -110,7 +110,7 @@ describe('echo', () => {
     if (answer === undefined) throw new Error('no answer');
     expect(answer.slice(12, 16)).toEqual(v4(HERE));
     expect(answer.slice(16, 20)).toEqual(v4(CLIENT));
-    expect(fold(sum16(answer, 0, 20))).toBe(0);
+    expect(checksum(sumOf(answer, 0, 20))).toBe(0);
     if (type !== undefined) expect(answer[20]).toBe(type);
     expect(answer.slice(28)).toEqual(make().slice(28));
     expect(h.host.counters()).toMatchObject({ labReceived: 1, labSent: 1, [counter]: 1 });
