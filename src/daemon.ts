@@ -29,6 +29,7 @@ import {
 } from './net/index.ts';
 import { isEsp } from './wire/index.ts';
 
+export { examine, type Finding } from './daemon/doctor.ts';
 export { labInside, tunDevice } from './daemon/inside.ts';
 export type { Reread } from './daemon/reload.ts';
 export { chooseCrypto, selfCheck } from './daemon/selfCheck.ts';
@@ -248,7 +249,7 @@ async function openTraffic(traffic: Traffic, { inner, journal }: DaemonOptions):
   const off = (why: string, fix: string): string => {
     journal.note('warn', 'traffic off: clients authenticate, get an address and child SAs, and no packet is carried', {
       why,
-      fix,
+      fix: `${fix} \`postern doctor\` looks at all of it.`,
     });
     return `Traffic is off: ${why} ${fix}`;
   };

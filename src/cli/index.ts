@@ -5,6 +5,7 @@ import { check } from './check.ts';
 import { client } from './client.ts';
 import { demo } from './demo.ts';
 import { diagnose } from './diagnose.ts';
+import { doctor } from './doctor.ts';
 import { ems } from './ems.ts';
 import { execute } from './execute.ts';
 import { EXIT, say, type Terminal } from './exit.ts';
@@ -18,7 +19,7 @@ import { version } from './version.ts';
 
 export { terminalOf } from './exit.ts';
 
-const VERBS: readonly Verb[] = [run, check, lab, demo, client, ems, get, diagnose, execute];
+const VERBS: readonly Verb[] = [run, check, doctor, lab, demo, client, ems, get, diagnose, execute];
 
 /** Runs the command; gives the exit code and never throws for what a user or a machine can do. */
 export async function main(words: readonly string[], terminal: Terminal, verbs: readonly Verb[] = VERBS): Promise<number> {

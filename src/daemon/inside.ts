@@ -15,7 +15,9 @@ const MTU = 1390;
 /** Opens it, and says when the machine would not forward. */
 export function tunDevice(config: Config, journal: Journal): OpenInner {
   return async (o) => {
-    const inner = await openTun({ ...o, ...insideOf(config), name: DEVICE, mtu: MTU });
+    const onLeftover = (device: string) =>
+      journal.note('warn', `an earlier gateway was killed: its rules of address translation are removed`, { device });
+    const inner = await openTun({ ...o, ...insideOf(config), name: DEVICE, mtu: MTU, onLeftover });
     for (const setting of await notForwarding())
       journal.note('warn', `${setting} is 0: clients reach this machine and nothing behind it`, {
         fix: `sysctl -w ${setting}=1`,

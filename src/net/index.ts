@@ -4,7 +4,7 @@ export { type Capture, openCapture } from './capture.ts';
 export type { EspKeys } from './espTable.ts';
 export { type Geography, openGeography } from './geography.ts';
 export type { InnerNetwork, InsideConfig } from './inner.ts';
-export { kernelSockets } from './kernelSockets.ts';
+export { kernelSockets, offloads } from './kernelSockets.ts';
 export { type IkeKeys, type KeyTable, openKeyTable } from './keyTable.ts';
 export { labHost } from './labHost.ts';
 export { type MemoryUdp, memoryUdp } from './memory.ts';
@@ -13,7 +13,7 @@ export { openTun } from './openTun.ts';
 export type { AddressRange } from './prefixes.ts';
 export { codeOf, EnvironmentRefused } from './refusal.ts';
 export type { Endpoint } from './sockets.ts';
-export { notForwarding } from './system.ts';
+export { hasProgram, notForwarding } from './system.ts';
 export {
   type Datagram,
   type ListenChange,

@@ -9,7 +9,7 @@
  */
 import { getSystemErrorName } from 'node:util';
 import type { LocalAddress } from './addresses.ts';
-import { BATCH, Inbox, LONGEST, Outbox, SOL_UDP, UDP_GRO } from './messages.ts';
+import { BATCH, Inbox, LONGEST, Outbox, SOL_UDP, UDP_GRO, UDP_SEGMENT } from './messages.ts';
 import { EAGAIN, EINTR, type SystemCalls, type Watch } from './native.ts';
 import { AF_INET, AF_INET6, addressOctets, readSockaddr, SOCKADDR, writeSockaddr } from './sockaddr.ts';
 import { type DatagramSocket, type Endpoint, type OpenSocket, RECEIVE_BUFFER, SEND_QUEUE, type SocketEar } from './sockets.ts';
@@ -59,6 +59,19 @@ function boundSocket(calls: SystemCalls, { address, family }: LocalAddress, port
 }
 
 const EINVAL = 22;
+
+/** The UDP options for many datagrams at a time that this kernel lacks, by name. */
+export function offloads(calls: SystemCalls): readonly string[] {
+  const fd = checked('socket', calls.socket(AF_INET));
+  const lacks = (
+    [
+      ['UDP_SEGMENT', UDP_SEGMENT, 1200],
+      ['UDP_GRO', UDP_GRO, 1],
+    ] as const
+  ).filter(([, option, value]) => calls.setOption(fd, SOL_UDP, option, value) < 0);
+  calls.close(fd);
+  return lacks.map(([name]) => name);
+}
 
 function octetsOf(address: string, family: 4 | 6): Uint8Array | undefined {
   const octets = addressOctets(address);

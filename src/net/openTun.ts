@@ -5,8 +5,14 @@ import { EnvironmentRefused } from './refusal.ts';
 import { configureDevice, configureNat, removeLeftovers } from './system.ts';
 import { makeTun, type TunOptions } from './tun.ts';
 
-/** Makes the device, brings it up, routes the pools to it. Rejects with EnvironmentRefused, and then nothing is left of it. */
-export async function openTun(o: TunOptions & InsideConfig): Promise<InnerNetwork> {
+/** Told of devices of ours that are gone and had rules. */
+type Leftovers = { readonly onLeftover?: (device: string) => void };
+
+/**
+ * Makes the device, brings it up, routes the pools to it; what one of us left behind that was killed is removed first, and told.
+ * Rejects with EnvironmentRefused, and then nothing is left of it.
+ */
+export async function openTun(o: TunOptions & InsideConfig & Leftovers): Promise<InnerNetwork> {
   const calls = await systemCalls();
   if (typeof calls === 'string')
     throw new EnvironmentRefused(
@@ -14,7 +20,7 @@ export async function openTun(o: TunOptions & InsideConfig): Promise<InnerNetwor
       `A TUN device cannot be made: ${calls}.`,
       'Install with optional dependencies: `npm ci`.',
     );
-  await removeLeftovers();
+  for (const device of await removeLeftovers()) o.onLeftover?.(device);
   const tun = makeTun(calls, o);
   /** A table of ours is there. */
   let natted = false;

@@ -40,7 +40,7 @@ export class Segmenter {
     if (!(six ? version === 6 && b[at + 6] === TCP : type === GSO.tcp4 && version === 4 && b[at + 9] === TCP)) return false;
     if (transport < 20 || length < transport + 20 || size === 0) return false;
     const headers = transport + ((b[at + transport + 12] as number) >>> 4) * 4;
-    if (headers < transport + 20 || headers > length || headers + Math.min(size, length) > ROOM) return false;
+    if (headers < transport + 20 || headers >= length || headers + Math.min(size, length) > ROOM) return false;
     const [piece, to] = [this.#piece, this.#at];
     const head = b.subarray(at, at + headers);
     const flags = b[at + transport + 13] as number;

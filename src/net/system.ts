@@ -16,7 +16,8 @@ export type NatRule = {
   readonly to: readonly AddressRange[];
 };
 
-const TABLE = 'postern_';
+/** Followed by the device: whoever else calls a table so takes it upon himself. */
+const TABLE = 'postern_masquerade_';
 const PROTO = '186'; // of routes: ours, so that people can tell them
 const run = promisify(execFile);
 
@@ -94,6 +95,14 @@ async function isThere(device: string): Promise<boolean> {
   return await run('ip', ['link', 'show', 'dev', device]).then(
     () => true,
     () => false,
+  );
+}
+
+/** Can a program be started by its name? */
+export async function hasProgram(name: string): Promise<boolean> {
+  return await run(name, ['--version']).then(
+    () => true,
+    (error: unknown) => codeOf(error) !== 'ENOENT',
   );
 }
 

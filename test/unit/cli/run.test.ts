@@ -91,6 +91,23 @@ async function typed(
 // No device of this machine for a test.
 const LOOPBACK = ['--listen', '127.0.0.1', '--ike-port', '0', '--natt-port', '0', '--inner', 'off'];
 
+describe('postern doctor', () => {
+  it('with a configuration that is wrong says that and looks no further', async () => {
+    const path = await file('doctor.conf', GOOD.replace('set dhgrp 31', 'set dhgrpp 31'));
+    const { code, out, err } = await typed(['doctor', '--config', path]);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/dhgrpp/);
+  });
+  it.each([
+    ['--ike-port', 'x'],
+    ['--config', '/nowhere'],
+  ])('%s %s is refused', async (...words) => {
+    const { code, err } = await typed(['doctor', ...words]);
+    expect(code).toBe(2);
+    expect(err).toMatch(/postern doctor: /);
+  });
+});
+
 describe('postern check', () => {
   it('a good file: 0, nothing on stderr, no secret anywhere', async () => {
     const path = await file('good.conf', GOOD);

@@ -57,10 +57,14 @@ describe('what the machine is told', () => {
       '    ip saddr { 10.10.1.0/24 } ip daddr { 10.50.0.1/32 } return',
       '    ip saddr { 10.10.1.0/24 } ip daddr { 0.0.0.0/0 } masquerade',
     ]);
-    expect(text.startsWith('add table inet postern_postern0\ndelete table inet postern_postern0\n')).toBe(true);
+    expect(text.startsWith('add table inet postern_masquerade_postern0\ndelete table inet postern_masquerade_postern0\n')).toBe(
+      true,
+    );
   });
 
   it('nothing but the end of our table when no policy wants it', () => {
-    expect(nftLines('postern0', [])).toBe('add table inet postern_postern0\ndelete table inet postern_postern0\n');
+    expect(nftLines('postern0', [])).toBe(
+      'add table inet postern_masquerade_postern0\ndelete table inet postern_masquerade_postern0\n',
+    );
   });
 });

@@ -6,6 +6,7 @@ import {
   encodeMessage,
   hex,
   ikeSpi,
+  isEsp,
   Malformed,
   unhex,
   withMarker,
@@ -89,6 +90,21 @@ describe('what a datagram is (RFC 3948 §2)', () => {
   it('NAT-T port: anything else in front is an ESP SPI', () => {
     expect(classify(ike, true)).toEqual({ kind: 'esp', spi: 0xbfe7d806 });
     expect(classify(unhex('00000100 00000001'), true)).toEqual({ kind: 'esp', spi: 256 });
+  });
+
+  it('isEsp says so of the same datagrams, wherever they lie', () => {
+    for (const text of [
+      '',
+      'ff',
+      '00000100',
+      '00000100 00000001',
+      '000000ff 00000001',
+      '00000000 00000001',
+      '01000000 00000001',
+    ]) {
+      const b = unhex(text);
+      expect(isEsp(unhex(`aaaaaa${text}bb`), 3, b.length)).toBe(classify(b, true).kind === 'esp');
+    }
   });
 
   it('the SPIs 1 to 255 are reserved (RFC 4303 §2.1)', () => {

@@ -1,0 +1,76 @@
+/** What the doctor says of machines: one that has everything, and others that lack one thing each. */
+import { describe, expect, it } from 'vitest';
+import type { Config } from '../../../src/config/index.ts';
+import { examine, type Finding, type Instruments } from '../../../src/daemon/doctor.ts';
+import { EnvironmentRefused } from '../../../src/net/index.ts';
+
+const good: Instruments = {
+  node: '26.1.0',
+  unix: () => 1_795_000_000,
+  cryptography: () => Promise.resolve({ wrong: [], name: 'libcrypto' }),
+  ports: () => Promise.resolve(),
+  tun: () => Promise.resolve('postern0'),
+  native: () => Promise.resolve(undefined),
+  lacks: () => Promise.resolve([]),
+  notForwarding: () => Promise.resolve([]),
+  setting: () => Promise.resolve(8 * 1024 * 1024),
+  program: () => Promise.resolve(true),
+  writable: () => Promise.resolve(true),
+};
+const patient = { config: undefined, listen: [], ikePort: 500, nattPort: 4500, state: '/var/lib/postern' };
+const masquerading = { rules: [{ accept: true, nat: true }] } as unknown as Config;
+const refused = () => Promise.reject(new EnvironmentRefused('EPERM', 'No right.', 'Be root.'));
+const bad = (found: readonly Finding[]) => found.filter(({ state }) => state !== 'fine');
+
+describe('a machine', () => {
+  it('that has everything is fine, and nothing has to be done', async () => {
+    const found = await examine({ ...patient, config: masquerading }, good);
+    expect(bad(found)).toEqual([]);
+    expect(found.filter(({ fix }) => fix !== undefined)).toEqual([]);
+    expect(found.map(({ about }) => about)).toEqual([
+      ...['Node.js', 'clock', 'cryptography', 'UDP ports', 'state directory', 'traffic', 'masquerade', 'UDP in runs'],
+      ...['socket buffers', 'forwarding'],
+    ]);
+  });
+
+  it.each<[string, Partial<Instruments>, string, Finding['state'], RegExp]>([
+    ['with an old Node', { node: '20.20.2' }, 'Node.js', 'wrong', /too old/],
+    ['whose clock was never set', { unix: () => 1000 }, 'clock', 'wrong', /1970/],
+    [
+      'whose cryptography is wrong',
+      { cryptography: () => Promise.resolve({ wrong: ['AES'], name: 'node:crypto' }) },
+      'cryptography',
+      'wrong',
+      /AES/,
+    ],
+    [
+      'without libcrypto',
+      { cryptography: () => Promise.resolve({ wrong: [], name: 'node:crypto', why: 'koffi is not installed' }) },
+      'cryptography',
+      'warning',
+      /koffi/,
+    ],
+    ['whose ports are taken', { ports: refused }, 'UDP ports', 'wrong', /No right/],
+    ['that may make no device', { tun: refused }, 'traffic', 'warning', /No right/],
+    ['without system calls', { native: () => Promise.resolve('no koffi') }, 'traffic', 'warning', /off: no koffi/],
+    ['with an old kernel', { lacks: () => Promise.resolve(['UDP_GRO']) }, 'UDP in runs', 'warning', /UDP_GRO/],
+    ['with small buffers', { setting: () => Promise.resolve(212_992) }, 'socket buffers', 'warning', /rmem_max and .*wmem_max/],
+    ['that keeps packets', { notForwarding: () => Promise.resolve(['a.b']) }, 'forwarding', 'warning', /a\.b is 0/],
+    ['without nft', { program: () => Promise.resolve(false) }, 'masquerade', 'warning', /nft is not installed/],
+    ['without its directory', { writable: () => Promise.resolve(false) }, 'state directory', 'wrong', /not there/],
+  ])('%s is told that, and what to do', async (_, lacks, about, state, says) => {
+    const found = bad(await examine({ ...patient, config: masquerading }, { ...good, ...lacks }));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatchObject({ about, state });
+    expect(found[0]?.says).toMatch(says);
+    expect(found[0]?.fix).toBeTruthy();
+  });
+
+  it('without /proc says nothing of its buffers', async () => {
+    expect(bad(await examine(patient, { ...good, setting: () => Promise.resolve(undefined) }))).toEqual([]);
+  });
+
+  it('and a fault of ours is not taken for the machine', async () => {
+    await expect(examine(patient, { ...good, ports: () => Promise.reject(new TypeError('x')) })).rejects.toThrow(TypeError);
+  });
+});

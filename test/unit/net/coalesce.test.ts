@@ -1,0 +1,200 @@
+/** TCP packets that are joined for the kernel, and cut as it gives them: what goes in comes out. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Coalescer } from '../../../src/net/coalesce.ts';
+import { Segmenter } from '../../../src/net/segment.ts';
+import { VNET } from '../../../src/net/vnet.ts';
+import { ACK, CWR, ECE, FIN, octets, PSH, SYN, stream, tcp, URG, upperSum } from './tcpPackets.ts';
+
+type Written = { readonly octets: Uint8Array; readonly packets: number };
+
+function joiner(taken: (w: Written) => boolean = () => true) {
+  const written: Written[] = [];
+  const coalescer = new Coalescer((b, at, length, packets) => {
+    const w = { octets: b.slice(at, at + length), packets };
+    written.push(w);
+    return taken(w);
+  });
+  /** From the middle of a buffer, as packets lie when they were opened there. */
+  const add = (packet: Uint8Array, at = 16) => {
+    const b = new Uint8Array(at + packet.length + 9).fill(0xee);
+    b.set(packet, at);
+    return coalescer.add(b, at, packet.length);
+  };
+  return { written, coalescer, add };
+}
+
+/** What a kernel would put on the wire. */
+function apart({ octets: b }: Written): Uint8Array[] {
+  if (b[1] === 0) {
+    expect([...b.subarray(0, VNET)]).toEqual(new Array(VNET).fill(0));
+    return [b.slice(VNET)];
+  }
+  const out: Uint8Array[] = [];
+  const segmenter = new Segmenter(24, 64, (piece, at, length) => {
+    expect(at).toBeGreaterThanOrEqual(24);
+    expect(piece.length - at - length).toBeGreaterThanOrEqual(64);
+    out.push(piece.slice(at, at + length));
+    piece.fill(0xdd, at - 24, at + length + 64); // sealed where it lies
+  });
+  expect(segmenter.cut(b, VNET, b.length - VNET)).toBe(true);
+  return out;
+}
+
+const TIMESTAMPS = [1, 1, 8, 10, 0, 0, 1, 2, 0, 0, 3, 4];
+
+describe('packets of one flow', () => {
+  it.each([false, true])('become one segment, and the very packets again (IPv6 %s)', (six) => {
+    const { written, coalescer, add } = joiner();
+    const packets = stream(40_000, 1348, { six, options: TIMESTAMPS, seq: 0xffff_0000, id: 65_530, flags: ACK | PSH });
+    for (const packet of packets) expect(add(packet)).toBe(true);
+    coalescer.flush();
+    expect(written.map((w) => w.packets)).toEqual([packets.length]);
+    expect(written.flatMap(apart)).toEqual(packets);
+  });
+
+  it('whatever their sizes, options and numbers are', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          six: fc.boolean(),
+          size: fc.integer({ min: 1, max: 9000 }),
+          length: fc.integer({ min: 1, max: 70_000 }),
+          options: fc.constantFrom([], TIMESTAMPS),
+          seq: fc.integer({ min: 0, max: 0xffff_ffff }),
+          push: fc.boolean(),
+          at: fc.integer({ min: 0, max: 5 }),
+        }),
+        ({ six, size, length, options, seq, push, at }) => {
+          const { written, coalescer, add } = joiner();
+          const whole = Math.min(length, size * 60);
+          const packets = stream(whole, size, { six, options, seq, flags: push ? ACK | PSH : ACK });
+          for (const packet of packets) add(packet, at);
+          coalescer.flush();
+          expect(written.flatMap(apart)).toEqual(packets);
+          expect(written.reduce((sum, w) => sum + w.packets, 0)).toBe(packets.length);
+          for (const { octets: b } of written) expect(b.length).toBeLessThanOrEqual(VNET + 65_535);
+          expect(coalescer.pending).toBe(false);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('of many flows at once arrive once each, every flow in its order', () => {
+    const { written, coalescer, add } = joiner();
+    const flows = Array.from({ length: 12 }, (_, i) => stream(5000, 1000, { port: 1000 + i }));
+    for (let n = 0; n < 5; n++) for (const flow of flows) add(flow[n] as Uint8Array);
+    coalescer.flush();
+    const out = written.flatMap(apart);
+    for (const [i, flow] of flows.entries())
+      expect(out.filter((p) => new DataView(p.buffer).getUint16(20) === 1000 + i)).toEqual(flow);
+    expect(out).toHaveLength(60);
+  });
+});
+
+describe('a packet that is not the next piece', () => {
+  const size = 1000;
+  const first = stream(2 * size, size);
+  const next = { seq: 1 + 2 * size, payload: octets(size, 9), id: 2 };
+  const wrong = tcp(next);
+  wrong[60] = (wrong[60] ?? 0) ^ 1;
+  const wrongHeader = tcp(next);
+  wrongHeader[10] = (wrongHeader[10] ?? 0) ^ 1;
+  const others: readonly (readonly [string, Uint8Array])[] = [
+    ['a gap', tcp({ ...next, seq: 5000 })],
+    ['said again', tcp({ ...next, seq: 1 })],
+    ['a wrong checksum', wrong],
+    ['a wrong checksum of IP', wrongHeader],
+    ['another acknowledgement', tcp({ ...next, ack: 8 })],
+    ['another window', tcp({ ...next, window: 501 })],
+    ['other options', tcp({ ...next, options: TIMESTAMPS })],
+    ['another TTL', tcp({ ...next, ttl: 63 })],
+    ['another type of service', tcp({ ...next, tos: 3 })],
+    ['a longer one', tcp({ ...next, payload: octets(size + 1) })],
+    ['no data', tcp({ ...next, payload: new Uint8Array() })],
+    ['may be fragmented', tcp({ ...next, fragment: 0 })],
+    ['a fragment', tcp({ ...next, fragment: 0x2000 })],
+    ...[FIN, SYN, URG, ECE, CWR].map((flag) => [`flag ${flag}`, tcp({ ...next, flags: ACK | flag })] as const),
+  ];
+  it.each(others)('%s: goes by itself, behind what came before', (_, packet) => {
+    const { written, coalescer, add } = joiner();
+    for (const one of [...first, packet]) add(one);
+    coalescer.flush();
+    expect(written.map((w) => w.packets)).toEqual([2, 1]);
+    expect(written.flatMap(apart)).toEqual([...first, packet]);
+  });
+
+  it('and a first one with a wrong checksum is not joined either', () => {
+    const { written, coalescer, add } = joiner();
+    const [one, two] = stream(2000, 1000) as [Uint8Array, Uint8Array];
+    one[50] = (one[50] ?? 0) ^ 0x40;
+    for (const packet of [one, two]) add(packet);
+    coalescer.flush();
+    expect(written.flatMap(apart)).toEqual([one, two]);
+    expect(written.map((w) => w.packets)).toEqual([1, 1]);
+  });
+
+  it('nothing follows one that was pushed, or a shorter one', () => {
+    const { written, coalescer, add } = joiner();
+    const packets = [
+      tcp({ payload: octets(500), flags: ACK | PSH }),
+      tcp({ seq: 501, payload: octets(500) }),
+      tcp({ seq: 1001, payload: octets(400) }),
+      tcp({ seq: 1401, payload: octets(500) }),
+    ];
+    for (const packet of packets) add(packet);
+    coalescer.flush();
+    expect(written.map((w) => w.packets)).toEqual([1, 2, 1]);
+  });
+});
+
+it('a segment that the device does not take is lost as a whole, and told', () => {
+  const { written, coalescer, add } = joiner(({ packets }) => packets === 1);
+  const packets = stream(3000, 1000);
+  for (const packet of packets) expect(add(packet)).toBe(true);
+  expect(add(tcp({ seq: 9, flags: ACK | FIN }))).toBe(false);
+  expect(written.map((w) => w.packets)).toEqual([3, 1]);
+  coalescer.flush();
+  expect(written).toHaveLength(2);
+});
+
+describe('a segment of the kernel', () => {
+  const header = (over: readonly number[]) => Uint8Array.from([1, 1, 40, 0, 0xe8, 3, 20, 0, 16, 0, ...over]);
+  const cut = (b: Uint8Array) => {
+    const out: Uint8Array[] = [];
+    const done = new Segmenter(24, 64, (p, at, length) => out.push(p.slice(at, at + length))).cut(b, VNET, b.length - VNET);
+    return done ? out : undefined;
+  };
+
+  it('has FIN and PSH in its last piece, CWR in its first', () => {
+    const out = cut(header([...tcp({ payload: octets(2500), flags: ACK | PSH | FIN | CWR })])) ?? [];
+    expect(out.map((p) => p[33])).toEqual([ACK | CWR, ACK, ACK | PSH | FIN]);
+    for (const p of out) expect(upperSum(p, 20)).toBe(0xffff);
+  });
+
+  it('that is not what its header says is refused, whatever it is', () => {
+    const packet = tcp({ payload: octets(2500) });
+    const other = (change: (b: Uint8Array) => void) => {
+      const b = header([...packet]);
+      change(b);
+      return b;
+    };
+    for (const b of [
+      other((p) => p.set([4], 1)), // IPv6, and it is not
+      other((p) => p.set([3], 1)), // UDP
+      other((p) => p.set([0, 0], 4)), // pieces of nothing
+      other((p) => p.set([0x4f], VNET)), // a header longer than can be
+      other((p) => p.set([17], VNET + 9)),
+      other((p) => p.set([0x10], VNET + 32)), // a TCP header that is too short
+      header([...packet.subarray(0, 39)]),
+      header([0x45]),
+    ])
+      expect(cut(b)).toBe(undefined);
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: VNET + 1, maxLength: 200 }), (b) => {
+        for (const p of cut(b) ?? []) expect(p.length).toBeLessThanOrEqual(b.length);
+      }),
+    );
+  });
+});
