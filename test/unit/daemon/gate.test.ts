@@ -79,6 +79,10 @@ const silences: readonly (readonly [string, EmsFault | 'away', string])[] = [
   ['slow', { name: 'slow', ms: 30_000 }, 'slow'],
 ];
 
+/** Only who is slow on purpose may be found so, on a machine that has other things to do as well. */
+const patience = (fault: EmsFault | 'away') =>
+  `set lookup-wait ${typeof fault === 'object' && fault.name === 'slow' ? 100 : 5000}`;
+
 describe.each(silences)('EMS is silent: %s', (_, fault, said) => {
   it.each<readonly [Told, 'established' | 'failed', string]>([
     ['none', 'failed', 'no-token'],
@@ -88,7 +92,7 @@ describe.each(silences)('EMS is silent: %s', (_, fault, said) => {
     ['garbage', 'failed', 'token-bad'],
   ])('token: %s', async (told, end, rule) => {
     const tags = told === 'no tag' ? { tags: '"EMS3_ZTNA_other"' } : {};
-    await staged({ tokenKeys: true, fault, posture: ['set lookup-wait 100'], ...tags }, async (s) => {
+    await staged({ tokenKeys: true, fault, posture: [patience(fault)], ...tags }, async (s) => {
       const token = await tokenOf(s, told);
       const dial = await s.dial(told === 'none' ? {} : { ztna: { number: NUMBER, token, when: 'in-auth' } });
       expect(dial.client.at).toBe(end);
