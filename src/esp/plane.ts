@@ -312,11 +312,7 @@ export class DataPlane {
     const scratch = this.#scratch;
     if (p.length > mtu) {
       if (mayFragment(b, p)) {
-        let reason: DropReason | undefined;
-        const each = (octets: number) => {
-          reason ??= this.#seal(sa, scratch, HEADROOM, octets, 4, now);
-        };
-        return fragment(b, p, mtu, scratch, HEADROOM, each) ? reason : 'too-big';
+        return this.#pieces(sa, b, now);
       }
       this.#complain(b, mtu, now);
       return 'too-big';
@@ -324,6 +320,15 @@ export class DataPlane {
     if (roomy) return this.#seal(sa, b, p.at, p.length, p.version, now);
     copy(b, p.at, scratch, HEADROOM, p.length);
     return this.#seal(sa, scratch, HEADROOM, p.length, p.version, now);
+  }
+
+  /** By itself, since a closure would cost every packet an object. */
+  #pieces(sa: Sa, b: Uint8Array, now: number): DropReason | undefined {
+    let reason: DropReason | undefined;
+    const each = (octets: number) => {
+      reason ??= this.#seal(sa, this.#scratch, HEADROOM, octets, 4, now);
+    };
+    return fragment(b, this.#inner, sa.mtu, this.#scratch, HEADROOM, each) ? reason : 'too-big';
   }
 
   #seal(sa: Sa, b: Uint8Array, at: number, length: number, version: 4 | 6, now: number): DropReason | undefined {
