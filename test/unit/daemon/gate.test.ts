@@ -81,7 +81,7 @@ const silences: readonly (readonly [string, EmsFault | 'away', string])[] = [
 
 /** Only who is slow on purpose may be found so, on a machine that has other things to do as well. */
 const patience = (fault: EmsFault | 'away') =>
-  `set lookup-wait ${typeof fault === 'object' && fault.name === 'slow' ? 100 : 5000}`;
+  `set lookup-wait ${typeof fault === 'object' && fault.name === 'slow' ? 500 : 5000}`;
 
 describe.each(silences)('EMS is silent: %s', (_, fault, said) => {
   it.each<readonly [Told, 'established' | 'failed', string]>([
@@ -104,7 +104,7 @@ describe.each(silences)('EMS is silent: %s', (_, fault, said) => {
 
   it(
     'announced: it waits without traffic, and the token opens it',
-    staged({ tokenKeys: true, fault, posture: ['set lookup-wait 100'] }, async (s) => {
+    staged({ tokenKeys: true, fault, posture: [patience(fault)] }, async (s) => {
       const dial = await s.dial({ announced: true });
       expect(dial.client.at).toBe('established');
       expect(s.daemon.counters()).toMatchObject({ installed: 1, opened: 0 });
@@ -119,7 +119,7 @@ describe.each(silences)('EMS is silent: %s', (_, fault, said) => {
 describe('EMS comes late', () => {
   it(
     'and is heard all the same: what a token opened it confirms or ends',
-    staged({ tokenKeys: true, fault: { name: 'slow', ms: 300 }, posture: ['set lookup-wait 100'] }, async (s) => {
+    staged({ tokenKeys: true, fault: { name: 'slow', ms: 1200 }, posture: ['set lookup-wait 500'] }, async (s) => {
       s.ems.setTags(UID, ['b']);
       s.ems.addEndpoint('1'.repeat(32), { addresses: ['10.1.1.1'], tags: ['a'] });
       const token = await s.ems.issueToken('1'.repeat(32));

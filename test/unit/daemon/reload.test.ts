@@ -107,7 +107,7 @@ describe('another configuration', () => {
 
 describe('EMS hears of tunnels', () => {
   it('also of one that came in by a token while it was silent: once it is back', async () => {
-    const silent = { tokenKeys: true, fault: { name: 'status', status: 500 } as const, posture: ['set lookup-wait 100'] };
+    const silent = { tokenKeys: true, fault: { name: 'status', status: 500 } as const, posture: ['set lookup-wait 5000'] };
     await staged(silent, async (s) => {
       const token = await s.ems.issueToken(UID);
       expect((await s.dial({ ztna: { number: NUMBER, token, when: 'in-auth' } })).client.at).toBe('established');
