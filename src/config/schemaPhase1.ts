@@ -211,7 +211,7 @@ const exchange = {
   'dpd-retrycount': served(integer(1, 10, 3), 'questions until it counts as dead'),
   'dpd-retryinterval': served(duration(3600, 20), 'seconds between them'),
   nattraversal: served(option(['enable', 'disable', 'forced'], 'enable'), 'UDP encapsulation'),
-  keepalive: later(integer(5, 900, 10), 'sending NAT keepalives'),
+  keepalive: served(integer(5, 900, 10), 'seconds between NAT keepalives, sent while the gateway is behind a NAT'),
   fragmentation: served(toggle('enable'), 'IKE fragmentation (RFC 7383)'),
   'fragmentation-mtu': served(integer(500, 16000, 1200), 'octets of a fragment with its IP header'),
   'ip-fragmentation': later(option(['pre-encapsulation', 'post-encapsulation'], 'post-encapsulation'), 'the data plane'),

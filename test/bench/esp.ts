@@ -57,7 +57,6 @@ async function main(): Promise<void> {
 
 async function measured(esp: string, open: (net: Net, esp: string) => Promise<Gateway>): Promise<readonly Figure[]> {
   const net = await layNet();
-  await run('ethtool', ['-K', 'wan', 'gro', 'on'], { namespace: net.gateway });
   const leaving: (() => Promise<unknown>)[] = [() => net.remove()];
   try {
     const gateway = await open(net, esp);
