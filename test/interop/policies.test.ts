@@ -1,30 +1,15 @@
 /** What may pass the tunnel, through a NAT, over IPv6, and as Wireshark sees it with the keys that we write out. */
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { clientSecrets, connection } from './support/clients.ts';
 import { gatewayConfig } from './support/config.ts';
 import { addresses } from './support/namespaces.ts';
-import { type Daemon, must, run, start, until } from './support/processes.ts';
+import { must } from './support/processes.ts';
 import { interop } from './support/requirements.ts';
 import { type Scene, scene } from './support/scene.ts';
+import { echo, spoken } from './support/traffic.ts';
 
-const program = fileURLToPath(new URL('./support/echo.ts', import.meta.url));
-
-/** The echo behind the gateway, on the address of the inside, as long as the group's tests run. */
-function echo(play: Scene, address: string): void {
-  let server: Daemon | undefined;
-  beforeAll(async () => {
-    const started = start(process.execPath, [program, 'serve', address], { namespace: play.net.gateway });
-    server = started;
-    await until('the echo is ready', () => started.stdout.includes('ready') || undefined);
-  });
-  afterAll(async () => {
-    await server?.stop();
-  });
-}
-
-const from = async (play: Scene, role: string, to: string, own: string, ...more: readonly string[]) =>
-  (await run(process.execPath, [program, role, to, own, ...more], { namespace: play.net.client, seconds: 60 })).stdout.trim();
+const from = (play: Scene, role: string, to: string, own: string, ...more: readonly string[]) =>
+  spoken(play.net.client, role, to, own, ...more);
 
 const client = { swanctl: { connections: connection('vpn', { shape: 'psk' }), secrets: clientSecrets() } };
 

@@ -1,32 +1,17 @@
 /** Packets through the tunnel: strongSwan's userspace ESP at the one end, our data plane and its TUN device at the other. */
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { clientSecrets, connection, suites } from './support/clients.ts';
 import { gatewayConfig } from './support/config.ts';
 import { addresses, loss } from './support/namespaces.ts';
-import { type Daemon, run, start, until } from './support/processes.ts';
 import { interop } from './support/requirements.ts';
 import { scene } from './support/scene.ts';
-
-const program = fileURLToPath(new URL('./support/echo.ts', import.meta.url));
+import { echo, speak } from './support/traffic.ts';
 
 interop('traffic through the tunnel', () => {
   const play = scene({ config: () => gatewayConfig({ shape: 'psk' }) });
-  let server: Daemon | undefined;
-  beforeAll(async () => {
-    const echo = start(process.execPath, [program, 'serve', addresses.lan], { namespace: play.net.gateway });
-    server = echo;
-    await until('the echo is ready', () => echo.stdout.includes('ready') || undefined);
-  });
-  afterAll(async () => {
-    await server?.stop();
-  });
+  echo(play);
 
-  const there = async (role: string, ...more: readonly string[]) =>
-    await run(process.execPath, [program, role, addresses.lan, '10.10.1.1', ...more], {
-      namespace: play.net.client,
-      seconds: 60,
-    });
+  const there = (role: string, ...more: readonly string[]) => speak(play.net.client, role, addresses.lan, '10.10.1.1', ...more);
   const connected = async (esp: string, ike = 'aes256gcm16-prfsha256-x25519') => {
     const charon = await play.charon({
       swanctl: { connections: connection('vpn', { shape: 'psk', ike, esp }), secrets: clientSecrets() },

@@ -1,16 +1,15 @@
 /** Two clients at once: each by itself, one to the other where a policy says so, and neither in the other's name. */
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { ip4, udp } from '../unit/esp/packets.ts';
 import { clientSecrets, connection } from './support/clients.ts';
 import { gatewayConfig } from './support/config.ts';
 import { CHARON, forger, injected, speakAsCharon } from './support/esp.ts';
 import { addresses } from './support/namespaces.ts';
-import { type Daemon, run, start, until } from './support/processes.ts';
+import { type Daemon, until } from './support/processes.ts';
 import { interop } from './support/requirements.ts';
 import { scene } from './support/scene.ts';
+import { echo, spoken as from, serveEcho } from './support/traffic.ts';
 
-const program = fileURLToPath(new URL('./support/echo.ts', import.meta.url));
 const [one, two] = ['10.10.1.1', '10.10.1.2'];
 
 const policies = (toClients: boolean) =>
@@ -32,20 +31,13 @@ interop('two clients', () => {
   const config = (toClients: boolean) =>
     gatewayConfig({ shape: 'psk', phase2: { 'src-subnet': undefined } }) + policies(toClients);
   const play = scene({ second: true, config: () => config(false) });
-  const servers: Daemon[] = [];
-  const serve = async (namespace: string, address: string) => {
-    const echo = start(process.execPath, [program, 'serve', address], { namespace });
-    servers.push(echo);
-    await until('the echo is ready', () => echo.stdout.includes('ready') || undefined);
-    return echo;
-  };
-  beforeAll(async () => void (await serve(play.net.gateway, addresses.lan)));
+  echo(play);
+  /** Of the second client. */
+  let server: Daemon | undefined;
   afterAll(async () => {
-    for (const server of servers) await server.stop();
+    await server?.stop();
   });
 
-  const from = async (namespace: string, role: string, to: string, own: string, ...more: readonly string[]) =>
-    (await run(process.execPath, [program, role, to, own, ...more], { namespace, seconds: 60 })).stdout.trim();
   const dial = (user: 'alice' | 'bob') => ({
     swanctl: {
       connections: connection('vpn', { shape: 'psk', user, child: { remote_ts: '10.50.0.0/24,10.10.1.0/24' } }),
@@ -71,7 +63,7 @@ interop('two clients', () => {
     const summary = await play.gateway.control('get', 'vpn', 'ipsec', 'tunnel', 'summary');
     expect(summary.match(/^'ra_\d' \S+ {2}selectors\(total,up\): 1\/1 {2}rx\(pkt,err\): \d{4,}\/\d+ {2}tx/gm)).toHaveLength(2);
 
-    await serve(second, two);
+    server = await serveEcho(second, two);
     const before = await dropped('firewall');
     expect(await from(client, 'count', two, one, '20', '5')).toBe('0 of 20');
     expect((await dropped('firewall')) - before).toBe(20);

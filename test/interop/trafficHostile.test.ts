@@ -1,17 +1,16 @@
 /** Somebody on the wire, and a client that means ill: what they send is dropped under its own reason, and nobody else notices. */
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { ip4, udp } from '../unit/esp/packets.ts';
 import { clientSecrets, connection } from './support/clients.ts';
 import { gatewayConfig } from './support/config.ts';
 import { CHARON, forger, injected, speakAsCharon, tap } from './support/esp.ts';
 import { addresses } from './support/namespaces.ts';
-import { type Daemon, must, run, start, until } from './support/processes.ts';
+import { must, until } from './support/processes.ts';
 import { interop } from './support/requirements.ts';
 import { scene } from './support/scene.ts';
+import { echo, spoken } from './support/traffic.ts';
 
-const program = fileURLToPath(new URL('./support/echo.ts', import.meta.url));
 const attacker = '10.97.0.66';
 const own = '10.10.1.1';
 
@@ -36,22 +35,13 @@ end
 
 interop('hostile ESP', () => {
   const play = scene({ config: () => gatewayConfig({ shape: 'psk' }) + policy });
-  let server: Daemon | undefined;
+  echo(play);
   beforeAll(async () => {
-    const echo = start(process.execPath, [program, 'serve', addresses.lan], { namespace: play.net.gateway });
-    server = echo;
-    await until('the echo is ready', () => echo.stdout.includes('ready') || undefined);
     await must('ip', ['-netns', play.net.client, 'address', 'add', `${attacker}/24`, 'dev', 'wan']);
     await speakAsCharon(play.net.client);
   });
-  afterAll(async () => {
-    await server?.stop();
-  });
 
-  const client = async (role: string, ...more: readonly string[]) =>
-    (
-      await run(process.execPath, [program, role, addresses.lan, own, ...more], { namespace: play.net.client, seconds: 60 })
-    ).stdout.trim();
+  const client = (role: string, ...more: readonly string[]) => spoken(play.net.client, role, addresses.lan, own, ...more);
   const inject = (from: string, port: number, all: readonly Uint8Array[]) => injected(play.net.client, from, port, all);
   /** Every drop by its reason, as `diagnose postern traffic` has it. */
   const drops = async (): Promise<Readonly<Record<string, number>>> => {

@@ -1,14 +1,13 @@
 /** Liveness by what passes the tunnel: whom ESP is heard of is not asked, and who does not answer is. */
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { clientSecrets, connection } from './support/clients.ts';
 import { gatewayConfig } from './support/config.ts';
 import { addresses, loss } from './support/namespaces.ts';
-import { type Daemon, run, start, until } from './support/processes.ts';
+import { run } from './support/processes.ts';
 import { interop } from './support/requirements.ts';
 import { type Scene, scene } from './support/scene.ts';
+import { echo, spoken } from './support/traffic.ts';
 
-const program = fileURLToPath(new URL('./support/echo.ts', import.meta.url));
 const own = '10.10.1.1';
 const probe = /link is idle, send IKEv2 DPD probe/;
 const config = (mode: string) => () =>
@@ -21,21 +20,12 @@ const connected = async (play: Scene) => {
 
 interop('dpd on-idle', () => {
   const play = scene({ config: config('on-idle') });
-  let server: Daemon | undefined;
-  beforeAll(async () => {
-    const echo = start(process.execPath, [program, 'serve', addresses.lan], { namespace: play.net.gateway });
-    server = echo;
-    await until('the echo is ready', () => echo.stdout.includes('ready') || undefined);
-  });
-  afterAll(async () => {
-    await server?.stop();
-  });
+  echo(play);
 
   it('asks nobody whose packets come, and asks when none do', async () => {
     await connected(play);
-    const { client } = play.net;
-    const { stdout } = await run(process.execPath, [program, 'count', addresses.lan, own, '500', '10'], { namespace: client });
-    expect([stdout.trim(), probes(play)]).toEqual(['500 of 500', 0]);
+    const back = await spoken(play.net.client, 'count', addresses.lan, own, '500', '10');
+    expect([back, probes(play)]).toEqual(['500 of 500', 0]);
     await play.gateway.says(probe);
     const list = await play.gateway.control('diagnose', 'vpn', 'tunnel', 'list');
     expect(list).toMatch(/^dpd: mode=on-idle on=1 status=ok idle=2000ms retry=2 count=[01] seqno=[1-9]/m);

@@ -1,33 +1,15 @@
 /** Much traffic, every size of ping in both families, and rekeys by both ends that lose not one packet. */
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { clientSecrets, connection, suites } from './support/clients.ts';
 import { gatewayConfig } from './support/config.ts';
 import { addresses } from './support/namespaces.ts';
-import { type Daemon, run, start, until } from './support/processes.ts';
+import { run, until } from './support/processes.ts';
 import { interop } from './support/requirements.ts';
 import { type Scene, scene } from './support/scene.ts';
+import { echo, spoken } from './support/traffic.ts';
 
-const program = fileURLToPath(new URL('./support/echo.ts', import.meta.url));
-
-function echo(play: Scene): void {
-  let server: Daemon | undefined;
-  beforeAll(async () => {
-    const started = start(process.execPath, [program, 'serve', addresses.lan], { namespace: play.net.gateway });
-    server = started;
-    await until('the echo is ready', () => started.stdout.includes('ready') || undefined);
-  });
-  afterAll(async () => {
-    await server?.stop();
-  });
-}
-const from = async (play: Scene, role: string, ...more: readonly string[]) =>
-  (
-    await run(process.execPath, [program, role, addresses.lan, '10.10.1.1', ...more], {
-      namespace: play.net.client,
-      seconds: 60,
-    })
-  ).stdout.trim();
+const from = (play: Scene, role: string, ...more: readonly string[]) =>
+  spoken(play.net.client, role, addresses.lan, '10.10.1.1', ...more);
 /** How many of three came back, by size of what is pinged. */
 const pinged = async (play: Scene, to: string, sizes: readonly number[]) => {
   const all: Record<number, string | undefined> = {};
