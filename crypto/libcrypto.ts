@@ -88,30 +88,26 @@ export async function openLibcrypto(load = () => import('koffi')): Promise<Libcr
       ]),
     ) as unknown as Functions; // the table that made the functions is the table that made their types
     const addresses = new WeakMap<ArrayBufferLike, number>();
-    // The two that a call can need are remembered: asking an array for its buffer costs more than all else here. And a compiler
-    // may find an array dead once its address is known: so they are held, too, until others come.
-    let [last, lastAt, other, otherAt]: [Uint8Array | undefined, number, Uint8Array | undefined, number] = [
-      undefined,
-      0,
-      undefined,
-      0,
-    ];
+    const placeOf = ({ buffer, byteOffset }: Uint8Array): number => {
+      // Asking for `buffer` takes small arrays out of the heap, where they could move.
+      let base = addresses.get(buffer);
+      if (base === undefined) {
+        base = Number(koffi.address(buffer));
+        if (!Number.isSafeInteger(base)) throw new RangeError('an address that no number can hold');
+        addresses.set(buffer, base);
+      }
+      return base + byteOffset;
+    };
+    // The last one is remembered: asking an array for its buffer costs more than all else here. A compiler may find an array dead
+    // once its address is known: the two that a call can need are held until others come.
+    let [last, lastAt]: [Uint8Array | undefined, number] = [undefined, 0];
+    const held: (Uint8Array | undefined)[] = [];
     const addressOf = (octets: Uint8Array): number => {
       if (octets === last) return lastAt;
-      const [before, beforeAt] = [last, lastAt];
-      if (octets === other) [last, lastAt] = [other, otherAt];
-      else {
-        const { buffer, byteOffset } = octets; // asking for `buffer` takes small arrays out of the heap, where they could move
-        let base = addresses.get(buffer);
-        if (base === undefined) {
-          base = Number(koffi.address(buffer));
-          if (!Number.isSafeInteger(base)) throw new RangeError('an address that no number can hold');
-          addresses.set(buffer, base);
-        }
-        [last, lastAt] = [octets, base + byteOffset];
-      }
-      [other, otherAt] = [before, beforeAt];
-      return lastAt;
+      const at = placeOf(octets);
+      held[0] = last;
+      [last, lastAt] = [octets, at];
+      return at;
     };
     const octets = new Uint8Array(new ArrayBuffer(SCRATCH + DATA));
     const memory = { octets, view: new DataView(octets.buffer), address: addressOf(octets), data: SCRATCH };

@@ -7,6 +7,7 @@ import { loadConfig } from '../config/index.ts';
 import { labInside, startDaemon } from '../daemon.ts';
 import { Dial, EmsEmulator, fortiClientConnect, identity, ping } from '../lab/index.ts';
 import { EXIT, say, type Terminal } from './exit.ts';
+import { LAB_HOST } from './lab/client.ts';
 import type { Verb } from './verb.ts';
 
 export const demo: Verb = {
@@ -162,13 +163,11 @@ async function play(scene: Scene, { stdout }: Terminal): Promise<boolean> {
 
 /** Pings the network behind the gateway through the tunnel; how many were answered. */
 async function pinged(dial: Dial, stdout: Terminal['stdout'], wait: number): Promise<number> {
-  const { sent, received } = await ping(dial, BEHIND, { count: PINGS, interval: 20, wait });
-  say(stdout, '', `   client: ping ${BEHIND} through the tunnel: ${sent} sent, ${received} answered`);
+  const { sent, received } = await ping(dial, LAB_HOST, { count: PINGS, interval: 20, wait });
+  say(stdout, '', `   client: ping ${LAB_HOST} through the tunnel: ${sent} sent, ${received} answered`);
   return received;
 }
 const PINGS = 3;
-/** An address of the lab host. */
-const BEHIND = '10.50.0.1';
 
 const NO_LINES = { lines: 0, thinned: 0, dropped: 0 };
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

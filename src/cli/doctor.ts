@@ -2,7 +2,7 @@
 import { examine, type Finding } from '../daemon.ts';
 import { readConfigFile } from './configFile.ts';
 import { EXIT, say } from './exit.ts';
-import { portOf } from './options.ts';
+import { LISTEN, portsOf } from './options.ts';
 import type { Verb } from './verb.ts';
 
 export const doctor: Verb = {
@@ -16,9 +16,7 @@ export const doctor: Verb = {
   ],
   options: [
     { name: 'config', value: 'FILE', help: 'a configuration: its ports are looked at, and what it asks of the machine' },
-    { name: 'listen', value: 'ADDR', many: true, help: 'a local address, IPv4 or IPv6; without it all of them' },
-    { name: 'ike-port', value: 'N', help: 'UDP port for IKE (500, or what the file says)' },
-    { name: 'natt-port', value: 'N', help: 'UDP port for NAT traversal (4500, or what the file says)' },
+    ...LISTEN,
     { name: 'state', value: 'DIR', help: 'the private directory that the gateway is to have' },
     { name: 'json', help: 'one JSON object a line' },
   ],
@@ -27,9 +25,8 @@ export const doctor: Verb = {
       say(stderr, `postern doctor: ${why}`, 'See `postern help doctor`.');
       return EXIT.usage;
     };
-    const ports = { ike: portOf(values, 'ike-port'), natt: portOf(values, 'natt-port') };
-    if ('why' in ports.ike) return refuse(ports.ike.why);
-    if ('why' in ports.natt) return refuse(ports.natt.why);
+    const ports = portsOf(values);
+    if ('why' in ports) return refuse(ports.why);
     const path = values.one('config');
     const file = path === undefined ? undefined : await readConfigFile(path);
     if (file?.kind === 'unreadable') return refuse(file.why);
@@ -39,8 +36,8 @@ export const doctor: Verb = {
     const found = await examine({
       config,
       listen: values.all('listen'),
-      ikePort: ports.ike.port ?? config?.system.ikePort ?? 500,
-      nattPort: ports.natt.port ?? config?.system.nattPort ?? 4500,
+      ikePort: ports.ike ?? config?.system.ikePort ?? 500,
+      nattPort: ports.natt ?? config?.system.nattPort ?? 4500,
       state: values.one('state'),
     });
     if (values.one('json') !== undefined) say(stdout, ...found.map((one) => JSON.stringify(one)));

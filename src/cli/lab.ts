@@ -8,7 +8,7 @@ import { EXIT, say, type Terminal } from './exit.ts';
 import { type LabPlace, steps, swanctlConf, tryOut } from './lab/client.ts';
 import { LAB_EMS_PORT, LAB_TAG, type LabEms, labEms } from './lab/ems.ts';
 import { GATEWAY, type Lab, labIn } from './lab/setup.ts';
-import { portOf, type Values } from './options.ts';
+import { portsOf, type Values } from './options.ts';
 import { INNER, innerOf, type ServeOptions, serve } from './serve.ts';
 import type { Verb } from './verb.ts';
 
@@ -36,16 +36,15 @@ export const lab: Verb = {
     },
   ],
   async run(values, terminal) {
-    const [ike, natt] = [portOf(values, 'ike-port'), portOf(values, 'natt-port')];
-    const why = 'why' in ike ? ike.why : 'why' in natt ? natt.why : undefined;
-    if (why !== undefined || 'why' in ike || 'why' in natt) {
-      say(terminal.stderr, `postern lab: ${why ?? ''}`);
+    const ports = portsOf(values);
+    if ('why' in ports) {
+      say(terminal.stderr, `postern lab: ${ports.why}`);
       return EXIT.usage;
     }
     const directory = values.one('state') ?? '.state';
     const ems = await labEms(directory, (line) => say(terminal.stdout, `postern lab: ${line}`));
     try {
-      return await running(directory, ems, { ike: ike.port, natt: natt.port }, values, terminal);
+      return await running(directory, ems, ports, values, terminal);
     } finally {
       await ems.close();
     }

@@ -70,6 +70,22 @@ export function portOf(values: Values, name: string): { readonly port: number | 
   return port <= 65535 ? { port } : { why: `--${name} takes a port number, 0 to 65535, not '${text}'` };
 }
 
+/** The ports of `--ike-port` and `--natt-port`, as `portOf` has them; or why one is none. */
+export function portsOf(
+  values: Values,
+): { readonly ike: number | undefined; readonly natt: number | undefined } | { readonly why: string } {
+  const [ike, natt] = [portOf(values, 'ike-port'), portOf(values, 'natt-port')];
+  if ('why' in ike) return ike;
+  return 'why' in natt ? natt : { ike: ike.port, natt: natt.port };
+}
+
+/** Where a gateway listens. */
+export const LISTEN: readonly Option[] = [
+  { name: 'listen', value: 'ADDR', many: true, help: 'a local address, IPv4 or IPv6; without it all of them' },
+  { name: 'ike-port', value: 'N', help: 'UDP port for IKE (500, or what the file says)' },
+  { name: 'natt-port', value: 'N', help: 'UDP port for NAT traversal (4500, or what the file says)' },
+];
+
 const HELP: Option = { name: 'help', help: 'this text' };
 
 /** Why a value does not fit its option; undefined when it does. */

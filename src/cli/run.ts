@@ -3,7 +3,7 @@ import { selector } from '../lab/index.ts';
 import { addressOctets, printable } from '../wire/index.ts';
 import { readConfigFile, rereadConfigFile } from './configFile.ts';
 import { EXIT, say } from './exit.ts';
-import { portOf } from './options.ts';
+import { LISTEN, portsOf } from './options.ts';
 import { INNER, innerOf, serve } from './serve.ts';
 import type { Verb } from './verb.ts';
 
@@ -18,9 +18,7 @@ export const run: Verb = {
   ],
   options: [
     { name: 'config', value: 'FILE', required: true, help: 'the configuration, FortiOS CLI text' },
-    { name: 'listen', value: 'ADDR', many: true, help: 'a local address, IPv4 or IPv6; without it all of them' },
-    { name: 'ike-port', value: 'N', help: 'UDP port for IKE (500, or what the file says)' },
-    { name: 'natt-port', value: 'N', help: 'UDP port for NAT traversal (4500, or what the file says)' },
+    ...LISTEN,
     {
       name: 'inner',
       value: INNER.join('|'),
@@ -53,9 +51,8 @@ export const run: Verb = {
       say(stderr, `postern run: ${why}`, 'See `postern help run`.');
       return EXIT.usage;
     };
-    const ports = { ike: portOf(values, 'ike-port'), natt: portOf(values, 'natt-port') };
-    if ('why' in ports.ike) return refuse(ports.ike.why);
-    if ('why' in ports.natt) return refuse(ports.natt.why);
+    const ports = portsOf(values);
+    if ('why' in ports) return refuse(ports.why);
     const path = values.one('config') ?? '';
     const file = await readConfigFile(path);
     if (file.kind === 'unreadable') return refuse(file.why);
@@ -64,8 +61,8 @@ export const run: Verb = {
       return EXIT.usage;
     }
     const { config, findings, exposed } = file;
-    const ikePort = ports.ike.port ?? config.system.ikePort;
-    const nattPort = ports.natt.port ?? config.system.nattPort;
+    const ikePort = ports.ike ?? config.system.ikePort;
+    const nattPort = ports.natt ?? config.system.nattPort;
     if (ikePort === nattPort && ikePort !== 0) return refuse(`IKE and NAT-T cannot share port ${ikePort}`);
     // A wrong word on the command line is found before anything is opened: a capture that is there must not be cut for it.
     const bogus = values.all('listen').find((address) => addressOctets(address) === undefined);

@@ -31,6 +31,11 @@ export type ServeOptions = {
   readonly onReady?: (daemon: Daemon) => void;
 };
 
+function insideOf({ inner, config, labNets }: ServeOptions, journal: Journal) {
+  if (inner === 'off') return undefined;
+  return inner === 'tun' ? tunDevice(config, journal) : labInside(config, labNets);
+}
+
 /**
  * Runs the gateway until a signal ends it; gives the exit code.
  *
@@ -42,10 +47,7 @@ export async function serve(o: ServeOptions, journal: Journal, { stdout, process
   const state = o.state === undefined ? undefined : await takeState(o.state);
   let daemon: Daemon;
   try {
-    const inner = { tun: () => tunDevice(o.config, journal), lab: () => labInside(o.config, o.labNets), off: () => undefined }[
-      o.inner
-    ]();
-    daemon = await startDaemon({ ...o, inner, journal });
+    daemon = await startDaemon({ ...o, inner: insideOf(o, journal), journal });
   } catch (error) {
     await state?.release();
     throw error;

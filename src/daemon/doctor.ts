@@ -1,8 +1,20 @@
 /** What the gateway needs of a machine, looked at one by one without serving anybody: `postern doctor`. */
 import { access, constants, readFile } from 'node:fs/promises';
-import { chooseBackend, hasAnswer, knownAnswers, nodeBackend, selfTest } from '../../crypto/index.ts';
+import { chooseBackend } from '../../crypto/index.ts';
 import type { Config } from '../config/index.ts';
-import { EnvironmentRefused, hasProgram, notForwarding, offloads, openTun, openUdp, systemCalls } from '../net/index.ts';
+import { HEADROOM, TAILROOM } from '../esp/index.ts';
+import {
+  EnvironmentRefused,
+  hasProgram,
+  notForwarding,
+  offloads,
+  openTun,
+  openUdp,
+  SOCKET_BUFFER,
+  systemCalls,
+} from '../net/index.ts';
+import { DEVICE } from './inside.ts';
+import { answersOf } from './selfCheck.ts';
 
 /** `wrong`: the gateway does not start. `warning`: it does, with less. */
 export type Finding = {
@@ -43,8 +55,6 @@ export type Instruments = {
 };
 
 const LEAST_NODE = 24;
-/** What a socket asks for; the kernel cuts it without a word. */
-const BUFFER = 4 * 1024 * 1024;
 /** Before this the clock of the machine was never set: 2025. */
 const EPOCH = 1_735_689_600;
 
@@ -53,7 +63,7 @@ export async function examine(o: Patient, look: Instruments = instruments): Prom
   return [
     node(look.node),
     clock(look.unix()),
-    ...(await cryptography(look)),
+    await cryptography(look),
     await tried('UDP ports', 'wrong', async () => {
       await look.ports(o);
       const where = o.listen.length === 0 ? 'every address' : o.listen.join(', ');
@@ -85,16 +95,16 @@ function clock(unix: number): Finding {
   return { about, state: 'wrong', says: `it shows ${says}`, fix };
 }
 
-async function cryptography(look: Instruments): Promise<readonly Finding[]> {
+async function cryptography(look: Instruments): Promise<Finding> {
   const { wrong, name, why } = await look.cryptography();
   const about = 'cryptography';
   if (wrong.length > 0) {
     const fix = 'Run it on another build of Node.';
-    return [{ about, state: 'wrong', says: `this Node gives wrong answers: ${wrong.join('; ')}`, fix }];
+    return { about, state: 'wrong', says: `this Node gives wrong answers: ${wrong.join('; ')}`, fix };
   }
-  if (why === undefined) return [{ about, state: 'fine', says: `by ${name}, which gives the known answers` }];
+  if (why === undefined) return { about, state: 'fine', says: `by ${name}, which gives the known answers` };
   const fix = 'Install with optional dependencies (`npm ci`): ESP costs a quarter, a handshake two thirds with libcrypto.';
-  return [{ about, state: 'warning', says: `by ${name}: ${why}`, fix }];
+  return { about, state: 'warning', says: `by ${name}: ${why}`, fix };
 }
 
 async function state(path: string, look: Instruments): Promise<Finding> {
@@ -133,11 +143,16 @@ async function buffers(look: Instruments): Promise<Finding> {
   const low: string[] = [];
   for (const name of ['net.core.rmem_max', 'net.core.wmem_max']) {
     const value = await look.setting(name);
-    if (value !== undefined && value < BUFFER) low.push(name);
+    if (value !== undefined && value < SOCKET_BUFFER) low.push(name);
   }
   if (low.length === 0) return { about, state: 'fine', says: 'bursts have room' };
-  const fix = low.map((name) => `sysctl -w ${name}=${BUFFER}`).join('; ');
-  return { about, state: 'warning', says: `${low.join(' and ')} below ${BUFFER}: bursts of packets are lost earlier`, fix };
+  const fix = low.map((name) => `sysctl -w ${name}=${SOCKET_BUFFER}`).join('; ');
+  return {
+    about,
+    state: 'warning',
+    says: `${low.join(' and ')} below ${SOCKET_BUFFER}: bursts of packets are lost earlier`,
+    fix,
+  };
 }
 
 async function forwarding(look: Instruments): Promise<readonly Finding[]> {
@@ -162,20 +177,14 @@ async function tried(about: string, otherwise: 'warning' | 'wrong', look: () => 
 const instruments: Instruments = {
   node: process.versions.node,
   unix: () => Math.floor(Date.now() / 1000),
-  async cryptography() {
-    const wrong = selfTest(
-      nodeBackend,
-      knownAnswers.filter((answer) => hasAnswer(nodeBackend, answer)),
-    );
-    return { wrong, ...(await chooseBackend()) };
-  },
+  cryptography: async () => ({ wrong: answersOf().wrong, ...(await chooseBackend()) }),
   async ports({ listen, ikePort, nattPort }) {
     const udp = await openUdp({ listen, ikePort, nattPort, onDatagram: () => undefined });
     await udp.close();
   },
   async tun() {
     const inner = await openTun({
-      ...{ name: 'postern%d', mtu: 1280, headroom: 24, tailroom: 64, routes: [], nat: [], onPacket: () => undefined },
+      ...{ name: DEVICE, mtu: 1280, headroom: HEADROOM, tailroom: TAILROOM, routes: [], nat: [], onPacket: () => undefined },
     });
     await inner.close();
     return inner.name;

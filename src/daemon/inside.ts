@@ -2,13 +2,14 @@
  * The inside: a TUN device, the pools routed to it, masquerade where a policy says so; or, for trying out, a host in this process
  * that answers echo.
  */
-import type { Config } from '../config/index.ts';
+import { type Config, rangeOf } from '../config/index.ts';
 import type { Journal } from '../log/index.ts';
 import { type AddressRange, labHost, notForwarding, openTun } from '../net/index.ts';
 import { addressText } from '../wire/index.ts';
 import { insideOf, type OpenInner } from './traffic.ts';
 
-const DEVICE = 'postern%d';
+/** `%d`: the first number that is free. */
+export const DEVICE = 'postern%d';
 /** What fits into 1500 octets over IPv6 with the longest of all transforms; the data plane knows each SA's own. */
 const MTU = 1390;
 
@@ -63,10 +64,4 @@ function namedBy({ profiles, rules }: Config): readonly AddressRange[] {
     texts.add(text);
     return true;
   });
-}
-
-/** The addresses of a prefix. */
-function rangeOf({ address, length }: { readonly address: Uint8Array; readonly length: number }): AddressRange {
-  const mask = (i: number) => (0xff << (8 - Math.min(8, Math.max(0, length - 8 * i)))) & 0xff;
-  return { start: address.map((octet, i) => octet & mask(i)), end: address.map((octet, i) => octet | (0xff & ~mask(i))) };
 }

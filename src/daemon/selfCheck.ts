@@ -13,21 +13,25 @@ import { EnvironmentRefused } from '../net/index.ts';
 
 type Backend = typeof nodeBackend;
 
+/** What a backend lacks of the known answers, and what it gets wrong, by name. */
+export function answersOf(
+  backend: Backend = nodeBackend,
+  answers: readonly KnownAnswer[] = knownAnswers,
+): { readonly missing: readonly string[]; readonly wrong: readonly string[] } {
+  const served = answers.filter((answer) => hasAnswer(backend, answer));
+  const missing = answers.filter((answer) => !served.includes(answer)).map((answer) => answer.name);
+  return { missing, wrong: selfTest(backend, served) };
+}
+
 /**
  * Runs the self-test of the cryptography. An algorithm that this build of Node lacks is said and never chosen.
  *
  * @throws EnvironmentRefused when an algorithm is there and gives a wrong answer
  */
-export function selfCheck(
-  journal: Journal,
-  backend: Backend = nodeBackend,
-  answers: readonly KnownAnswer[] = knownAnswers,
-): void {
-  const served = answers.filter((answer) => hasAnswer(backend, answer));
-  const missing = answers.filter((answer) => !served.includes(answer)).map((answer) => answer.name);
+export function selfCheck(journal: Journal, backend?: Backend, answers?: readonly KnownAnswer[]): void {
+  const { missing, wrong } = answersOf(backend, answers);
   if (missing.length > 0)
     journal.note('warn', 'this Node lacks algorithms; they are never chosen', { missing: missing.join(', ') });
-  const wrong = selfTest(backend, served);
   if (wrong.length === 0) return;
   throw new EnvironmentRefused(
     'ECRYPTO',

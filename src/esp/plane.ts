@@ -66,16 +66,15 @@ export type SaView = {
   readonly replay: boolean;
   /** Its soft limit is passed: a rekey is due. */
   readonly soft: boolean;
-  /** When the last authentic packet came; undefined: none. */
-  readonly lastIn: number | undefined;
   readonly counters: Counters;
 };
 /** A client over all its children, also those that are gone. */
 export type ClientView = {
   readonly gateway: string;
   readonly counters: Counters;
-  readonly lastIn?: number;
-  readonly lastOut?: number;
+  /** When it was heard and sent to; undefined: never. */
+  readonly lastIn: number | undefined;
+  readonly lastOut: number | undefined;
 };
 export type PlaneView = {
   readonly total: Counters;
@@ -187,7 +186,6 @@ export class DataPlane {
     const plain = opener.open(b, at, length, high, b, payload);
     if (plain < 0) return this.#dropIn(sa, 'integrity');
     const newest = window.mark(low, high);
-    sa.lastIn = now;
     sa.owner.heard = now;
     sa.owner.unanswered = Number.POSITIVE_INFINITY;
     if (newest && !samePath(from, sa.path)) this.#seen(sa, from);
@@ -260,7 +258,6 @@ export class DataPlane {
       window: sa.window.size,
       replay: sa.window.enforced,
       soft: sa.toldSoft,
-      lastIn: finite(sa.lastIn),
       counters: copyOf(sa.counters),
     }));
     const clients = new Set([...this.#bySpi.values()].map((sa) => sa.owner));
@@ -311,9 +308,7 @@ export class DataPlane {
     clampMss(b, p, mtu);
     const scratch = this.#scratch;
     if (p.length > mtu) {
-      if (mayFragment(b, p)) {
-        return this.#pieces(sa, b, now);
-      }
+      if (mayFragment(b, p)) return this.#pieces(sa, b, now);
       this.#complain(b, mtu, now);
       return 'too-big';
     }
@@ -420,12 +415,7 @@ const NOTHING: readonly PlaneEvent[] = [];
 function clientView({ gateway, past, children, heard, sent }: Owner): ClientView {
   const counters = copyOf(past);
   for (const sa of children) add(counters, sa.counters);
-  return {
-    gateway,
-    counters,
-    ...(Number.isFinite(heard) ? { lastIn: heard } : {}),
-    ...(Number.isFinite(sent) ? { lastOut: sent } : {}),
-  };
+  return { gateway, counters, lastIn: finite(heard), lastOut: finite(sent) };
 }
 
 /** The newest child whose selectors hold a packet to the client. */

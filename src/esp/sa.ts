@@ -74,7 +74,6 @@ export class Sa {
   sequence = 0;
   /** Largest inner packet. */
   mtu: number;
-  lastIn = Number.NEGATIVE_INFINITY;
   lastOut: number;
   ended = false;
   toldSoft = false;

@@ -1,7 +1,7 @@
 /** The door of ike: the IKEv2 responder as a value machine. */
 export { type Command, type Datagram, Engine } from './engine.ts';
 export type { Answer, ChildKeys, PathVerdict, Question } from './exchange.ts';
-export type { Seen, Watch } from './liveness.ts';
+export type { Watch } from './liveness.ts';
 export type { IkeKeyTable, Output, Ticket } from './outbox.ts';
 export type { ChildSa, Endpoint } from './sa.ts';
 export type { ChildView, GatewayView } from './snapshot.ts';

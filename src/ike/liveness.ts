@@ -2,18 +2,14 @@
  * When a peer is asked whether it lives (RFC 7296 §2.4: any authentic message proves life, ESP as well as IKE). Pure: what the
  * data plane has seen is asked for at the moment that it decides something.
  */
+import type { Seen } from '../esp/index.ts';
 import type { Established, Instant } from './sa.ts';
 import type { Slot } from './slot.ts';
 
-/** What the data plane has seen of the client behind a child, over all its children. */
-export type Seen = {
-  /** Its last authentic ESP packet; undefined: none yet. */
-  readonly heard: Instant | undefined;
-  /** The first packet sent to it since, and the last one; undefined: none. */
-  readonly unanswered: Instant | undefined;
-  readonly sent: Instant | undefined;
-};
-/** Asks for it by our inbound SPI of a child; undefined: the data plane does not know it. */
+/**
+ * Asks what the data plane has seen of the client behind a child, over all its children, by our inbound SPI of it; undefined: the
+ * data plane does not know it.
+ */
 export type Watch = (spiIn: number) => Seen | undefined;
 
 /**

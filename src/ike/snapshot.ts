@@ -1,6 +1,7 @@
 /** SAs as plain frozen values for whoever shows them: no methods, no secrets. */
 import { formatPostureTag } from '../posture/index.ts';
 import { addressText } from '../wire/index.ts';
+import { selectorText } from './narrate.ts';
 import { type ChildSa, type Endpoint, type Established, type IkeSa, type Instant, nameOf } from './sa.ts';
 import type { Slot } from './slot.ts';
 
@@ -112,8 +113,8 @@ export function viewOf({ sa, path, window, own }: Slot, now: Instant): GatewayVi
       suite: c.suite.text,
       state: c.state,
       ...{ encr: c.suite.encr, keyLength: c.suite.keyLength, integ: c.suite.integ, esn: c.suite.esn },
-      TSi: c.TSi.map(rangeText),
-      TSr: c.TSr.map(rangeText),
+      TSi: c.TSi.map(selectorText),
+      TSr: c.TSr.map(selectorText),
       lifetime: Number.isFinite(c.hard) ? Math.round((c.hard - c.born) / 1000) : 0,
       expires: Number.isFinite(c.hard) ? Math.max(0, Math.round((c.hard - now) / 1000)) : 0,
     })),
@@ -132,17 +133,6 @@ function livenessOf({ profile: { name, keepalive, dpd } }: Established, own: Slo
   const count = own?.current?.pending.request.do === 'dpd' ? own.current.tries : 0;
   const { mode, retryInterval: idle, retryCount: retry } = dpd;
   return { profile: name, keepalive, dpd: { mode, idle, retry, count, seqno: own?.probes ?? 0 } };
-}
-
-function rangeText(ts: ChildSa['TSi'][number]): string {
-  if (ts.type === 'other') return 'other';
-  const ports =
-    ts.startPort === 0 && ts.endPort === 65_535
-      ? '0'
-      : ts.startPort === ts.endPort
-        ? `${ts.startPort}`
-        : `${ts.startPort}-${ts.endPort}`;
-  return `${ts.protocol}:${addressText(ts.start)}-${addressText(ts.end)}:${ports}`;
 }
 
 const standingOf = ({ profile, since, soft, basis }: Established, now: Instant) => ({

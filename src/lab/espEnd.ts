@@ -16,9 +16,7 @@ const REASONS = [
   ...['no-child', 'exhausted', 'unencapsulated'],
 ] as const;
 /** Why a packet went no further; the last three are of packets of ours. */
-export type EspDrop =
-  | ('short' | 'unknown-spi' | 'replay' | 'old' | 'integrity' | 'padding' | 'next-header' | 'dummy' | 'malformed' | 'selector')
-  | ('no-child' | 'exhausted' | 'unencapsulated');
+export type EspDrop = (typeof REASONS)[number];
 
 export type EspCounters = {
   readonly inPackets: number;

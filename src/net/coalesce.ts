@@ -4,11 +4,11 @@
  * packets: same headers but for sequence number, length, identification and PSH, all of one size but the last, and each with a
  * checksum that is right. All others pass by, behind those of their flow that came before them.
  */
-import { fold16, get16, put16, sumOf } from './sum.ts';
-import { pseudoSum, VNET, writePlain, writeTcp } from './vnet.ts';
+import { get16, get32, put16, same } from './octets.ts';
+import { checksum, signIpv4, sumOf } from './sum.ts';
+import { ACK, headersOf, PSH, pseudoSum, TCP } from './tcp.ts';
+import { VNET, writePlain, writeTcp } from './vnet.ts';
 
-const TCP = 6;
-const [ACK, PSH] = [0x10, 0x08];
 /** Of the total length of IP. */
 const MOST = 0xffff;
 /** Flows that are joined at the same time. */
@@ -24,12 +24,14 @@ class Train {
   packets = 0;
   length = 0;
   six = false;
-  transport = 0;
   headers = 0;
   /** Payload of all packets but the last. */
   size = 0;
   next = 0;
 }
+
+/** Where TCP begins: headers of IPv4 with options are not joined. */
+const transportOf = (six: boolean): 20 | 40 => (six ? 40 : 20);
 
 /** Behind the virtio header, on a word. */
 const AT = 12;
@@ -53,9 +55,9 @@ export class Coalescer {
   /** Takes an IP packet, which is copied. False: it, or what it made go before it, was not taken by the device. */
   add(b: Uint8Array, at: number, length: number): boolean {
     const six = (b[at] as number) >>> 4 === 6;
-    const transport = six ? 40 : 20;
+    const transport = transportOf(six);
     if (length < transport + 20 || (six ? b[at + 6] : b[at + 9]) !== TCP) return this.#alone(b, at, length);
-    const train = this.#pending === 0 ? undefined : this.#find(b, at, six, transport);
+    const train = this.#pending === 0 ? undefined : this.#find(b, at, six);
     if (!joinable(b, at, length, six, transport)) {
       const before = train === undefined || this.#send(train);
       return this.#alone(b, at, length) && before;
@@ -63,13 +65,13 @@ export class Coalescer {
     if (train !== undefined) {
       if (this.#join(train, b, at, length)) return true;
       const before = this.#send(train);
-      this.#begin(train, b, at, length, six, transport);
+      this.#begin(train, b, at, length, six);
       return before;
     }
     const free = this.#trains[this.#oldest] as Train;
     this.#oldest = (this.#oldest + 1) % FLOWS;
     const before = free.packets === 0 || this.#send(free);
-    this.#begin(free, b, at, length, six, transport);
+    this.#begin(free, b, at, length, six);
     return before;
   }
 
@@ -79,35 +81,37 @@ export class Coalescer {
   }
 
   /** The train of a packet's addresses and ports. */
-  #find(b: Uint8Array, at: number, six: boolean, transport: number): Train | undefined {
+  #find(b: Uint8Array, at: number, six: boolean): Train | undefined {
     const from = six ? 8 : 12;
+    const octets = transportOf(six) + 4 - from;
     for (const train of this.#trains) {
-      if (train.packets === 0 || train.six !== six || train.transport !== transport) continue;
+      if (train.packets === 0 || train.six !== six) continue;
       // Ports are right behind the addresses: no header with options gets here.
-      if (same(train.octets, AT + from, b, at + from, transport + 4 - from)) return train;
+      if (same(train.octets, AT + from, b, at + from, octets)) return train;
     }
     return undefined;
   }
 
-  #begin(train: Train, b: Uint8Array, at: number, length: number, six: boolean, transport: number): void {
-    const headers = transport + ((b[at + transport + 12] as number) >>> 4) * 4;
+  #begin(train: Train, b: Uint8Array, at: number, length: number, six: boolean): void {
+    const transport = transportOf(six);
+    const headers = headersOf(b, at, transport);
     train.octets.set(b.subarray(at, at + length), AT);
     train.packets = 1;
     train.length = length;
     train.six = six;
-    train.transport = transport;
     train.headers = headers;
     train.size = length - headers;
-    train.next = (sequence(b, at + transport) + train.size) >>> 0;
+    train.next = (get32(b, at + transport + 4) + train.size) >>> 0;
     this.#pending += 1;
     if (((b[at + transport + 13] as number) & PSH) !== 0) train.size = 0; // nothing may follow
   }
 
   #join(train: Train, b: Uint8Array, at: number, length: number): boolean {
-    const { octets, headers, transport, six, size } = train;
+    const { octets, headers, six, size } = train;
+    const transport = transportOf(six);
     const payload = length - headers;
     if (payload <= 0 || payload > size || train.length + payload > MOST) return false;
-    if (sequence(b, at + transport) !== train.next || !alike(octets, AT, b, at, six, transport, headers)) return false;
+    if (get32(b, at + transport + 4) !== train.next || !alike(octets, AT, b, at, six, transport, headers)) return false;
     if (train.packets === 1 && !intact(octets, AT, train.length, six, transport)) return false;
     if (!intact(b, at, length, six, transport)) return false;
     octets.set(b.subarray(at + headers, at + length), AT + train.length);
@@ -121,21 +125,21 @@ export class Coalescer {
   }
 
   #send(train: Train): boolean {
-    const { octets, length, headers, transport, six, packets } = train;
+    const { octets, length, headers, six, packets } = train;
     train.packets = 0;
     this.#pending -= 1;
     const start = AT - VNET;
     if (packets === 1) {
       writePlain(octets, start);
     } else {
+      const transport = transportOf(six);
       writeTcp(octets, start, six, headers, transport, train.size);
       if (six) put16(octets, AT + 4, length - transport);
       else {
         put16(octets, AT + 2, length);
-        put16(octets, AT + 10, 0);
-        put16(octets, AT + 10, ~sumOf(octets, AT, transport));
+        signIpv4(octets, AT, transport);
       }
-      put16(octets, AT + transport + 16, pseudoSum(octets, AT, six, TCP, length - transport));
+      put16(octets, AT + transport + 16, pseudoSum(octets, AT, six, length - transport));
     }
     return this.#write(octets, start, VNET + length, packets);
   }
@@ -154,7 +158,7 @@ function joinable(b: Uint8Array, at: number, length: number, six: boolean, trans
     if (get16(b, at + 4) !== length - transport) return false;
   } else if (b[at] !== 0x45 || get16(b, at + 2) !== length || (get16(b, at + 6) & 0xbfff) !== 0) return false;
   const flags = b[at + transport + 13] as number;
-  const headers = transport + ((b[at + transport + 12] as number) >>> 4) * 4;
+  const headers = headersOf(b, at, transport);
   return (flags & ~PSH) === ACK && headers >= transport + 20 && headers < length;
 }
 
@@ -173,13 +177,6 @@ function alike(a: Uint8Array, at: number, b: Uint8Array, bt: number, six: boolea
 /** Is the TCP checksum right? And that of IPv4. */
 function intact(b: Uint8Array, at: number, length: number, six: boolean, transport: number): boolean {
   const octets = length - transport;
-  if (fold16(pseudoSum(b, at, six, TCP, octets) + sumOf(b, at + transport, octets)) % 0xffff !== 0) return false;
-  return six || sumOf(b, at, transport) % 0xffff === 0;
+  if (checksum(pseudoSum(b, at, six, octets) + sumOf(b, at + transport, octets)) !== 0) return false;
+  return six || checksum(sumOf(b, at, transport)) === 0;
 }
-
-function same(a: Uint8Array, at: number, b: Uint8Array, bt: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (a[at + i] !== b[bt + i]) return false;
-  return true;
-}
-
-const sequence = (b: Uint8Array, tcp: number): number => get16(b, tcp + 4) * 0x10000 + get16(b, tcp + 6);

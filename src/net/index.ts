@@ -12,7 +12,7 @@ export { systemCalls } from './native.ts';
 export { openTun } from './openTun.ts';
 export type { AddressRange } from './prefixes.ts';
 export { codeOf, EnvironmentRefused } from './refusal.ts';
-export type { Endpoint } from './sockets.ts';
+export { type Endpoint, SOCKET_BUFFER } from './sockets.ts';
 export { hasProgram, notForwarding } from './system.ts';
 export {
   type Datagram,

@@ -12,7 +12,7 @@ import type { LocalAddress } from './addresses.ts';
 import { BATCH, Inbox, LONGEST, Outbox, SOL_UDP, UDP_GRO, UDP_SEGMENT } from './messages.ts';
 import { EAGAIN, EINTR, type SystemCalls, type Watch } from './native.ts';
 import { AF_INET, AF_INET6, addressOctets, readSockaddr, SOCKADDR, writeSockaddr } from './sockaddr.ts';
-import { type DatagramSocket, type Endpoint, type OpenSocket, RECEIVE_BUFFER, SEND_QUEUE, type SocketEar } from './sockets.ts';
+import { type DatagramSocket, type Endpoint, type OpenSocket, SEND_QUEUE, SOCKET_BUFFER, type SocketEar } from './sockets.ts';
 
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
@@ -20,6 +20,7 @@ const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const SO_SNDBUF = 7;
 const EIO = 5;
+const EINVAL = 22;
 /** Room of a socket for packets that are forwarded. */
 const TRAIN = 8 * 65_536;
 
@@ -45,8 +46,8 @@ function boundSocket(calls: SystemCalls, { address, family }: LocalAddress, port
   try {
     if (family === 6) checked('setsockopt', calls.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1));
     // Cut to what is allowed, never refused.
-    checked('setsockopt', calls.setOption(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER));
-    calls.setOption(fd, SOL_SOCKET, SO_SNDBUF, RECEIVE_BUFFER);
+    checked('setsockopt', calls.setOption(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER));
+    calls.setOption(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
     calls.setOption(fd, SOL_UDP, UDP_GRO, 1); // an older kernel gives each datagram by itself
     const name = new Uint8Array(SOCKADDR[family]);
     writeSockaddr(name, 0, octets, port);
@@ -57,8 +58,6 @@ function boundSocket(calls: SystemCalls, { address, family }: LocalAddress, port
     throw error;
   }
 }
-
-const EINVAL = 22;
 
 /** The UDP options for many datagrams at a time that this kernel lacks, by name. */
 export function offloads(calls: SystemCalls): readonly string[] {

@@ -3,8 +3,9 @@
  * port 7 (RFC 862). Answers come while `send` runs. It needs no rights, so a tunnel can be tried out to its end.
  */
 import type { InnerNetwork } from './inner.ts';
-import { type LabPacket, Protocol, put16, readPacket, sign, sound, u16, writePacket } from './labPacket.ts';
+import { type LabPacket, Protocol, readPacket, sign, sound, writePacket } from './labPacket.ts';
 import { readSegment, TcpEcho } from './labTcp.ts';
+import { get16, put16 } from './octets.ts';
 import type { AddressRange } from './prefixes.ts';
 
 export type LabHostOptions = {
@@ -58,12 +59,12 @@ export function labHost({
   };
 
   const udp = (p: LabPacket) => {
-    const length = u16(p.payload, 4);
+    const length = get16(p.payload, 4);
     if (p.payload.length < 8 || length < 8 || length > p.payload.length) return 'malformed';
     const datagram = { ...p, payload: p.payload.slice(0, length) };
-    const [from, to] = [u16(datagram.payload, 0), u16(datagram.payload, 2)];
-    const none = u16(datagram.payload, 6) === 0 && p.source.length === 4; // only IPv4 may do without
-    if (!none && (u16(datagram.payload, 6) === 0 || !sound(datagram))) return 'checksum';
+    const [from, to] = [get16(datagram.payload, 0), get16(datagram.payload, 2)];
+    const none = get16(datagram.payload, 6) === 0 && p.source.length === 4; // only IPv4 may do without
+    if (!none && (get16(datagram.payload, 6) === 0 || !sound(datagram))) return 'checksum';
     // Two echoes would talk to each other for ever (RFC 862 says nothing of it; everybody learned it).
     if (to !== ECHO || from === ECHO || from === 0) return 'unserved';
     put16(datagram.payload, 0, to);

@@ -1,7 +1,9 @@
 /** IP packets as the lab host takes and makes them: whole ones only, with a checksum that is right (RFC 791, RFC 8200). */
-import { checksum, sumOf } from './sum.ts';
+import { get16, put16 } from './octets.ts';
+import { checksum, signIpv4, sumOf } from './sum.ts';
+import { TCP } from './tcp.ts';
 
-export const Protocol = { ICMP: 1, TCP: 6, UDP: 17, ICMPv6: 58 } as const;
+export const Protocol = { ICMP: 1, TCP, UDP: 17, ICMPv6: 58 } as const;
 
 export type LabPacket = {
   readonly source: Uint8Array;
@@ -26,15 +28,15 @@ export function readPacket(b: Uint8Array, at: number, length: number): LabPacket
 
 function read4(o: Uint8Array): ReturnType<typeof readPacket> {
   const header = ((o[0] ?? 0) & 15) * 4;
-  const total = u16(o, 2);
+  const total = get16(o, 2);
   if (header < 20 || total < header || total > o.length) return 'malformed';
   if (checksum(sumOf(o, 0, header)) !== 0) return 'checksum';
-  if ((u16(o, 6) & 0x3fff) !== 0) return 'fragment';
+  if ((get16(o, 6) & 0x3fff) !== 0) return 'fragment';
   return { source: o.slice(12, 16), destination: o.slice(16, 20), protocol: o[9] ?? 0, payload: o.slice(header, total) };
 }
 
 function read6(o: Uint8Array): ReturnType<typeof readPacket> {
-  const total = 40 + u16(o, 4);
+  const total = 40 + get16(o, 4);
   if (o.length < 40 || total > o.length) return 'malformed';
   let [next, at] = [o[6] ?? 0, 40];
   for (let headers = 0; OPTIONS.includes(next); headers += 1) {
@@ -95,20 +97,9 @@ export function writePacket(
   }
   o.set(source, four ? 12 : 8);
   o.set(destination, four ? 16 : 24);
-  if (four) put16(o, 10, checksum(sumOf(o, 0, header)));
+  if (four) signIpv4(o, 0, header);
   o.set(payload, header);
   return { buffer, length };
 }
 
 const HOPS = 64;
-
-export const u16 = (o: Uint8Array, at: number): number => ((o[at] ?? 0) << 8) | (o[at + 1] ?? 0);
-export const u32 = (o: Uint8Array, at: number): number => ((u16(o, at) << 16) | u16(o, at + 2)) >>> 0;
-export function put16(o: Uint8Array, at: number, value: number): void {
-  o[at] = value >>> 8;
-  o[at + 1] = value;
-}
-export function put32(o: Uint8Array, at: number, value: number): void {
-  put16(o, at, value >>> 16);
-  put16(o, at + 2, value);
-}

@@ -3,13 +3,8 @@
  * no clock: a segment that was lost is said again when the peer asks for it, by a third duplicate ACK (RFC 5681 §3.2), by saying
  * something again itself, or by a probe. Connections are bounded, and so is what each of them holds.
  */
-import { put16, put32, u16, u32 } from './labPacket.ts';
-
-const FIN = 1;
-const SYN = 2;
-const RST = 4;
-const PSH = 8;
-const ACK = 16;
+import { get16, get32, put16, put32 } from './octets.ts';
+import { ACK, FIN, PSH, RST, SYN } from './tcp.ts';
 
 /** Octets that one connection holds at most: what is not echoed yet, or not acknowledged. The window shows the rest. */
 const ROOM = 32_768;
@@ -59,12 +54,12 @@ export function readSegment(o: Uint8Array): Segment | undefined {
     if (kind === 0) break;
     const octets = kind === 1 ? 1 : (o[at + 1] ?? 0);
     if (octets === 0 || at + octets > offset || (kind !== 1 && octets < 2)) return undefined;
-    if (kind === 2 && octets === 4) mss = u16(o, at + 2);
+    if (kind === 2 && octets === 4) mss = get16(o, at + 2);
     at += octets;
   }
-  const [sourcePort, destinationPort] = [u16(o, 0), u16(o, 2)];
+  const [sourcePort, destinationPort] = [get16(o, 0), get16(o, 2)];
   return {
-    ...{ sourcePort, destinationPort, seq: u32(o, 4), ack: u32(o, 8), flags: o[13] ?? 0, window: u16(o, 14), mss },
+    ...{ sourcePort, destinationPort, seq: get32(o, 4), ack: get32(o, 8), flags: o[13] ?? 0, window: get16(o, 14), mss },
     data: o.subarray(offset),
   };
 }

@@ -8,6 +8,7 @@
  *     iovec     base * 8 | length 8
  *     control   length 8 | level 4 | type 4 | size of the datagrams 2 (4 when it comes from the kernel) | .
  */
+import { same } from './octets.ts';
 import { summable } from './simd.ts';
 import { AF_INET, readSockaddr, SOCKADDR, writeSockaddr } from './sockaddr.ts';
 import type { Endpoint } from './sockets.ts';
@@ -118,10 +119,8 @@ export class Inbox {
       this.#known.set(key, from);
       return from;
     }
-    let differs = this.#lastFrom === undefined ? 1 : 0;
-    for (let n = 0; n < SOCKADDR[6]; n++) differs |= (names[at + n] as number) ^ (this.#last[n] as number);
-    if (differs !== 0 || this.#lastFrom === undefined) {
-      this.#last.set(names.subarray(at, at + NAME));
+    if (this.#lastFrom === undefined || !same(names, at, this.#last, 0, SOCKADDR[6])) {
+      this.#last.set(names.subarray(at, at + SOCKADDR[6]));
       this.#lastFrom = readSockaddr(names, at);
     }
     return this.#lastFrom;
@@ -153,7 +152,6 @@ const MOST_KNOWN = 16_384;
 
 /** Datagrams on their way out, copied one behind the other; those of one size to one address become one message. */
 export class Outbox {
-  readonly octets: Uint8Array;
   readonly #messages: Messages;
   readonly #segments = new Uint16Array(BATCH);
   readonly #sizes = new Uint16Array(BATCH);
@@ -164,14 +162,12 @@ export class Outbox {
   #count = 0;
   #first = 0;
   #end = 0;
-  /** Of the message that may grow. */
-  #begin = 0;
+  /** Of the message that may grow: undefined when the last one may not. */
   #address: Uint8Array | undefined;
   #port = 0;
 
   constructor(addressOf: AddressOf, size = 4 * STRIDE) {
     this.#messages = new Messages(new Uint8Array(new ArrayBuffer(size)), addressOf);
-    this.octets = this.#messages.octets;
     const { controls } = this.#messages;
     for (let c = 0; c < controls.length; c += CONTROL) controls.set([SEGMENT_CONTROL, 0, SOL_UDP, UDP_SEGMENT], c);
   }
@@ -241,14 +237,16 @@ export class Outbox {
    * @returns false: no room, send first
    */
   add(octets: Uint8Array, at: number, length: number, address: Uint8Array, port: number, longest = 0): boolean {
+    const { words, names, iovecs, controls, octets: all } = this.#messages;
     const end = this.#end;
-    if (end + length > this.octets.length) return false;
-    if (this.#grows(length, address, port, longest)) {
+    if (end + length > all.length) return false;
+    const grows = this.#grows(length, address, port, longest);
+    if (!grows && this.#count === BATCH) return false;
+    all.set(octets.subarray(at, at + length), end);
+    this.#end = end + length;
+    if (grows) {
       const i = this.#count - 1;
-      this.octets.set(octets.subarray(at, at + length), end);
-      this.#end = end + length;
-      const { words, iovecs, controls } = this.#messages;
-      iovecs[i * IOVEC + 2] = this.#end - this.#begin;
+      iovecs[i * IOVEC + 2] = this.#end - (this.#starts[i] as number);
       this.#segments[i] = (this.#segments[i] as number) + 1;
       words[i * HEADER + CONTROL_LENGTH] = CONTROL_SPACE;
       controls[i * CONTROL + 4] = this.#sizes[i] as number;
@@ -256,9 +254,6 @@ export class Outbox {
       return true;
     }
     const i = this.#count;
-    if (i === BATCH) return false;
-    const { words, names } = this.#messages;
-    this.octets.set(octets.subarray(at, at + length), end);
     this.#messages.place(i, end, length);
     writeSockaddr(names, i * NAME, address, port);
     words[i * HEADER + NAME_LENGTH] = address.length === 16 ? SOCKADDR[6] : SOCKADDR[4];
@@ -266,11 +261,9 @@ export class Outbox {
     this.#segments[i] = 1;
     this.#sizes[i] = length;
     this.#starts[i] = end;
-    this.#begin = end;
     this.#address = address;
     this.#port = port;
     this.#count += 1;
-    this.#end = end + length;
     return true;
   }
 
@@ -281,7 +274,7 @@ export class Outbox {
     return (
       length <= size &&
       size <= longest &&
-      this.#end + length - this.#begin <= MOST_RUN &&
+      this.#end + length - (this.#starts[i] as number) <= MOST_RUN &&
       (this.#segments[i] as number) < MOST_SEGMENTS
     );
   }

@@ -2,12 +2,12 @@
  * What a TUN device leaves to us of TCP: a segment of up to 64 KB is cut into packets as the network may carry them. Headers are
  * those of the whole, with the length, the sequence number, the identification and the flags of each piece.
  */
+import { get16, get32, put16, put32 } from './octets.ts';
 import { summable } from './simd.ts';
-import { fold16, get16, put16, sumOf } from './sum.ts';
-import { GSO, gsoSize, gsoType, pseudoSum, VNET } from './vnet.ts';
+import { checksum, signIpv4, sumOf } from './sum.ts';
+import { CWR, FIN, headersOf, PSH, pseudoSum, TCP } from './tcp.ts';
+import { GSO, gsoSize, gsoType, VNET } from './vnet.ts';
 
-const TCP = 6;
-const [FIN, PSH, CWR] = [0x01, 0x08, 0x80];
 /** Larger than any piece: a device's MTU has 16 bits. */
 const ROOM = 0xffff;
 
@@ -39,7 +39,7 @@ export class Segmenter {
     const version = (b[at] as number) >>> 4;
     if (!(six ? version === 6 && b[at + 6] === TCP : type === GSO.tcp4 && version === 4 && b[at + 9] === TCP)) return false;
     if (transport < 20 || length < transport + 20 || size === 0) return false;
-    const headers = transport + ((b[at + transport + 12] as number) >>> 4) * 4;
+    const headers = headersOf(b, at, transport);
     if (headers < transport + 20 || headers >= length || headers + Math.min(size, length) > ROOM) return false;
     const [piece, to] = [this.#piece, this.#at];
     const head = b.subarray(at, at + headers);
@@ -55,8 +55,8 @@ export class Segmenter {
       // FIN and PSH are the last one's, CWR is the first one's (RFC 3168 §6.1.2).
       piece[seq + 9] = flags & (from + size < length ? ~(FIN | PSH) : 0xff) & (n === 0 ? 0xff : ~CWR);
       put16(piece, seq + 12, 0);
-      const pseudo = pseudoSum(piece, to, six, TCP, headers - transport + octets);
-      put16(piece, seq + 12, ~fold16(pseudo + sumOf(piece, to + transport, headers - transport + octets)));
+      const segment = headers - transport + octets;
+      put16(piece, seq + 12, checksum(pseudoSum(piece, to, six, segment) + sumOf(piece, to + transport, segment)));
       this.#take(piece, to, headers + octets);
     }
     return true;
@@ -67,13 +67,5 @@ export class Segmenter {
 function ipv4(b: Uint8Array, at: number, header: number, length: number, n: number): void {
   put16(b, at + 2, length);
   put16(b, at + 4, get16(b, at + 4) + n);
-  put16(b, at + 10, 0);
-  put16(b, at + 10, ~sumOf(b, at, header));
-}
-
-const get32 = (b: Uint8Array, at: number): number => get16(b, at) * 0x10000 + get16(b, at + 2);
-
-function put32(b: Uint8Array, at: number, value: number): void {
-  put16(b, at, value >>> 16);
-  put16(b, at + 2, value);
+  signIpv4(b, at, header);
 }

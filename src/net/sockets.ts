@@ -31,8 +31,8 @@ export type DatagramSocket = {
 /** Binds a socket of its own, for no one else to share. Rejects with the system's error code when that is refused. */
 export type OpenSocket = (local: LocalAddress, port: number, ear: SocketEar) => Promise<DatagramSocket>;
 
-/** What the kernel may hold for us while we think; Linux cuts it at net.core.rmem_max. */
-export const RECEIVE_BUFFER = 4 * 1024 * 1024;
+/** What the kernel may hold for us each way while we think; Linux cuts it at net.core.rmem_max and wmem_max. */
+export const SOCKET_BUFFER = 4 * 1024 * 1024;
 /** Datagrams of one socket that wait for the kernel before we drop: UDP is allowed to lose. */
 export const SEND_QUEUE = 1024;
 
@@ -62,7 +62,7 @@ export const dgramSocket: OpenSocket = async (local, port, ear) => {
     if (!ear.passing?.(octets, 0, octets.length, from)) ear.arrived(octets, from);
   });
   try {
-    socket.setRecvBufferSize(RECEIVE_BUFFER);
+    socket.setRecvBufferSize(SOCKET_BUFFER);
   } catch (error) {
     fail(error); // the default size serves as well, under less load
   }

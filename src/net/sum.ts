@@ -3,6 +3,7 @@
  * octets at a time. A 32-bit word is worth the sum of its halves, since 2^16 is 1 modulo 65,535; and a sum over words of the
  * machine's own byte order is the right one with its octets swapped (§2 (B)).
  */
+import { put16 } from './octets.ts';
 import { type SumWords, sumWords } from './simd.ts';
 
 const known = new WeakMap<ArrayBufferLike, Uint32Array>();
@@ -83,9 +84,8 @@ export function fold16(sum: number): number {
   return s;
 }
 
-export const get16 = (b: Uint8Array, at: number): number => ((b[at] as number) << 8) | (b[at + 1] as number);
-
-export function put16(b: Uint8Array, at: number, value: number): void {
-  b[at] = value >>> 8;
-  b[at + 1] = value;
+/** Writes the checksum of an IPv4 header of so many octets into it. */
+export function signIpv4(b: Uint8Array, at: number, header: number): void {
+  put16(b, at + 10, 0);
+  put16(b, at + 10, checksum(sumOf(b, at, header)));
 }

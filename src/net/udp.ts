@@ -133,9 +133,8 @@ class Ports implements UdpPort {
   readonly #bound = new Map<string, Bound>();
   readonly #open: OpenSocket;
   readonly #o: Pick<UdpOptions, 'onDatagram' | 'onPassing'>;
-  /** Who was forwarded from last. */
-  #from: Endpoint | undefined;
-  #fromBound: Bound | undefined;
+  /** What was forwarded from last: as a rule the next packet goes from there, too. */
+  #last: Bound | undefined;
   readonly #closers: (() => void)[] = [];
   readonly #failed: Record<string, number> = {};
   readonly #count = { received: 0, sent: 0, unanswerable: 0, noSocket: 0, queueFull: 0 };
@@ -178,17 +177,20 @@ class Ports implements UdpPort {
     if (this.#closed) return await socket.close();
     to = { address: local.address, port: socket.port, natt, interface: local.name };
     this.#bound.set(endpointKey(to), { socket, listener: to });
-    this.#from = undefined;
-    this.#listening = [...this.#bound.values()].map((b) => b.listener);
+    this.#changed();
   }
 
   drop(address: string): void {
     for (const [name, { socket, listener }] of this.#bound) {
       if (listener.address !== address) continue;
       this.#bound.delete(name);
-      this.#from = undefined;
       void socket.close(); // never rejects
     }
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#last = undefined;
     this.#listening = [...this.#bound.values()].map((b) => b.listener);
   }
 
@@ -200,22 +202,20 @@ class Ports implements UdpPort {
   }
 
   forward(from: Endpoint, to: Endpoint, octets: Uint8Array, at: number, length: number): void {
-    if (from !== this.#from) {
-      this.#fromBound = this.#bound.get(endpointKey(from));
-      this.#from = from;
-    }
-    if (this.#fromBound === undefined) this.#count.noSocket += 1;
-    else if (to.port > 0 && to.port <= 65_535) this.#fromBound.socket.forward(to, octets, at, length);
+    // No key is made for every packet: clients by the thousand have few addresses of ours to be answered from.
+    if (this.#last?.listener.port !== from.port || this.#last.listener.address !== from.address)
+      this.#last = this.#bound.get(endpointKey(from));
+    if (this.#last === undefined) this.#count.noSocket += 1;
+    else if (to.port > 0 && to.port <= 65_535) this.#last.socket.forward(to, octets, at, length);
     else this.#fail('ERR_SOCKET_BAD_PORT');
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#from = undefined;
     for (const closer of this.#closers.splice(0)) closer();
     const all = [...this.#bound.values()];
     this.#bound.clear();
-    this.#listening = [];
+    this.#changed();
     await Promise.all(all.map(({ socket }) => socket.close()));
   }
 

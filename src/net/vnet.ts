@@ -7,7 +7,8 @@
  * It says that a TCP segment is larger than any packet may be, and is to be cut into pieces of GSO size; and that a checksum is
  * not there yet, but for the sum of the pseudo header.
  */
-import { fold16, get16, put16, sumOf } from './sum.ts';
+import { put16 } from './octets.ts';
+import { sumOf } from './sum.ts';
 
 export const VNET = 10;
 
@@ -54,13 +55,4 @@ export function complete(b: Uint8Array, header: number, at: number, length: numb
   const sum = ~sumOf(b, at + start, length - start) & 0xffff;
   put16(b, field, sum === 0 ? 0xffff : sum); // for UDP, zero would mean none (RFC 768); for all others both are the same
   return true;
-}
-
-/** The pseudo header's sum (RFC 9293 §3.1, RFC 8200 §8.1) for an IP packet at `at`; folded. */
-export function pseudoSum(b: Uint8Array, at: number, six: boolean, protocol: number, octets: number): number {
-  return fold16(
-    (six ? sumOf(b, at + 8, 32) : get16(b, at + 12) + get16(b, at + 14) + get16(b, at + 16) + get16(b, at + 18)) +
-      protocol +
-      octets,
-  );
 }

@@ -6,14 +6,13 @@
  */
 import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { chooseBackend, type EspTransform, espOpener, espSealer, randomOctets } from '../../crypto/index.ts';
-import { DataPlane, type Path, type Selector } from '../../src/esp/index.ts';
+import { chooseBackend, espOpener, espSealer, randomOctets } from '../../crypto/index.ts';
+import { DataPlane } from '../../src/esp/index.ts';
 import { HEADROOM, pad, write32 } from '../../src/esp/packet.ts';
-import { clearance } from '../unit/esp/world.ts';
+import { clearance, everything, GCM, path } from '../unit/esp/world.ts';
 import { number, spread, table } from './figures.ts';
 
 const { values: asked } = parseArgs({ options: { packets: { type: 'string', default: '400000' } } });
-const GCM: EspTransform = { encr: 20, keyLength: 256, integ: 0, esn: false };
 const INNER = 1400;
 /** Packets that are made before they are measured, as one call of the kernel gives them. */
 const BATCH = 64;
@@ -28,13 +27,8 @@ const CASES = [
   [10_000, BURST],
 ] as const;
 
-const everything = (octets: number): Selector => ({
-  ...{ protocol: 0, startPort: 0, endPort: 65_535 },
-  start: new Uint8Array(octets),
-  end: new Uint8Array(octets).fill(255),
-});
 const lease = (n: number) => Uint8Array.of(10, 10, n >> 8, n & 255);
-const path: Path = { local: { address: '192.0.2.1', port: 4500 }, remote: { address: '198.51.100.7', port: 4500 }, natt: true };
+const from = path();
 const must = <T>(cipher: T | undefined): T => {
   if (cipher === undefined) throw new Error('no such cipher');
   return cipher;
@@ -80,7 +74,7 @@ async function measure(count: number, burst: number, packets: number, collection
     plane.install(
       {
         ...{ spiIn: 1000 + n, spiOut: 50_000 + n, gateway: `bench_${n}`, profile: 'bench', leases: [lease(n)] },
-        ...{ TSi: [everything(4)], TSr: [everything(4)], esn: false, replay: true, path },
+        ...{ TSi: [everything()], TSr: [everything()], esn: false, replay: true, path: from },
         ...{ opener: must(espOpener(GCM, a, none)), sealer: must(espSealer(GCM, b, none)) },
       },
       0,
@@ -97,7 +91,7 @@ async function measure(count: number, burst: number, packets: number, collection
   for (let done = 0; done < packets; done += BATCH) {
     for (let i = 0; i < BATCH; i++) lengths[i] = sealed(i);
     const start = process.hrtime.bigint();
-    for (let i = 0; i < BATCH; i++) plane.inbound(b, i * SLOT + HEADROOM, lengths[i] ?? 0, path, done);
+    for (let i = 0; i < BATCH; i++) plane.inbound(b, i * SLOT + HEADROOM, lengths[i] ?? 0, from, done);
     spentIn += Number(process.hrtime.bigint() - start);
     for (let i = 0; i < BATCH; i++) inner(b, i * SLOT + HEADROOM, whose(turn + i), true);
     const middle = process.hrtime.bigint();

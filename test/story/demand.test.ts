@@ -1,6 +1,6 @@
 /** Liveness where packets are carried (§2.4): authentic ESP is life, and demand is a packet that nothing answers. */
 import { describe, expect, it } from 'vitest';
-import type { Seen } from '../../src/ike/index.ts';
+import type { Seen } from '../../src/esp/index.ts';
 import { configOf, type Words } from '../support/configs.ts';
 import { messages, type Scene, story } from './support/scene.ts';
 

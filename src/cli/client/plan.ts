@@ -12,7 +12,7 @@ import {
 import { type DialOptions, fortiClientAttributes, fortiClientConnect, type Identity, identity } from '../../lab/index.ts';
 import { codeOf, EnvironmentRefused } from '../../net/index.ts';
 import { addressOctets, printable } from '../../wire/index.ts';
-import { portOf, type Values } from '../options.ts';
+import { portsOf, type Values } from '../options.ts';
 import type { PrivateNames } from './narrate.ts';
 import { secretOf, textOf } from './secrets.ts';
 import { fromCommand, fromEms, fromFile, type TokenSource } from './token.ts';
@@ -50,12 +50,11 @@ export const DEFAULTS = {
 export async function planOf(values: Values, environment: Readonly<Record<string, string | undefined>>): Promise<Plan | string> {
   const wrong = wrongWord(values);
   if (wrong !== undefined) return wrong;
-  const [ike, natt] = [portOf(values, 'ike-port'), portOf(values, 'natt-port')];
-  if ('why' in ike) return ike.why;
-  if ('why' in natt) return natt.why;
+  const ports = portsOf(values);
+  if ('why' in ports) return ports.why;
   const source = sourceOf(values);
   if (typeof source === 'string') return source;
-  const remote = { address: values.one('gateway') ?? '127.0.0.1', port: ike.port ?? 500 };
+  const remote = { address: values.one('gateway') ?? '127.0.0.1', port: ports.ike ?? 500 };
   const from = values.one('from') ?? (await localFor(remote.address));
   const id = identity(values.one('id') ?? values.one('ip') ?? from);
   const proofs = await proofsOf(values, id, environment);
@@ -72,7 +71,7 @@ export async function planOf(values: Values, environment: Readonly<Record<string
     ...{ source, count, ping, stay: stay === 'forever' ? undefined : Number(stay) * 1000 },
     names: { success: numberOf(values, 'success-notify'), failure: numberOf(values, 'failure-notify') },
     dial: (token) => ({
-      ...{ remote, from, nattPort: natt.port ?? 4500, random: randomOctets, keyPair: (group) => group.generate(), ...proofs },
+      ...{ remote, from, nattPort: ports.natt ?? 4500, random: randomOctets, keyPair: (group) => group.generate(), ...proofs },
       ...(gatewayId === undefined ? {} : { gatewayId: identity(gatewayId) }),
       ikeProposals: given('proposal', DEFAULTS.proposals),
       groups: given('dhgrp', DEFAULTS.groups).map(Number),

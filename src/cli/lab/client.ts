@@ -74,7 +74,7 @@ export function tryOut(
 }
 
 /** An address behind the gateway that answers. */
-const LAB_HOST = '10.50.0.1';
+export const LAB_HOST = '10.50.0.1';
 
 /** The steps for a person, lines. */
 export function steps(

@@ -164,7 +164,7 @@ export const traffic: TrafficShown = {
     clients: [{ gateway: 'dialup_0', counters: { ...counters, drops }, lastIn: 85_000, lastOut: 98_700 }],
     sas: [
       {
-        ...{ spiIn: 0x33fd7e58, spiOut: 0x8d64ca1, gateway: 'dialup_0', profile: 'dialup', valve: 'quarantine', lastIn: 85_000 },
+        ...{ spiIn: 0x33fd7e58, spiOut: 0x8d64ca1, gateway: 'dialup_0', profile: 'dialup', valve: 'quarantine' },
         ...{ sequence: 0xf1, highest: 2, mtu: 1422, window: 2048, replay: true, soft: false },
         counters: { ...counters, drops: { ...drops, replay: 2, source: 1, 'too-big': 1 } },
       },
