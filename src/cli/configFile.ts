@@ -10,7 +10,12 @@ const LARGEST = 32 * 1024 * 1024;
 /** `text` is everything for people: each finding with its line, and the sum. */
 type Judged = { readonly findings: readonly Finding[]; readonly text: string };
 export type ConfigFile =
-  | (Judged & { readonly kind: 'loaded'; readonly config: Config; readonly exposed: string | undefined })
+  | (Judged & {
+      readonly kind: 'loaded';
+      readonly config: Config;
+      readonly source: string;
+      readonly exposed: string | undefined;
+    })
   | (Judged & { readonly kind: 'wrong' })
   | { readonly kind: 'unreadable'; readonly why: string };
 
@@ -38,7 +43,7 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   const findings = config.profiles.length === 0 && !wrong ? [NOTHING, ...told] : told;
   const judged = { findings, text: describe(findings, path, text) };
   if (wrong) return { kind: 'wrong', ...judged };
-  return { kind: 'loaded', config, ...judged, exposed: exposure(path, mode, text) };
+  return { kind: 'loaded', config, source: text, ...judged, exposed: exposure(path, mode, text) };
 }
 
 /** The same file again, for a daemon that runs; `adapt` does to it what was done to it at the start. */
@@ -46,7 +51,7 @@ export async function rereadConfigFile(path: string, adapt: (config: Config) => 
   const file = await readConfigFile(path);
   if (file.kind === 'unreadable') return { kind: 'wrong', text: file.why };
   if (file.kind === 'wrong') return { kind: 'wrong', text: file.text };
-  return { kind: 'loaded', config: adapt(file.config), text: file.text };
+  return { kind: 'loaded', config: adapt(file.config), source: file.source, text: file.text };
 }
 
 const NOTHING: Finding = {

@@ -4,7 +4,7 @@
  */
 import { randomOctets, Secret } from '../../crypto/index.ts';
 import { loadConfig } from '../config/index.ts';
-import { labInside, startDaemon } from '../daemon.ts';
+import { startDaemon } from '../daemon.ts';
 import { Dial, EmsEmulator, fortiClientConnect, identity, ping } from '../lab/index.ts';
 import { EXIT, say, type Terminal } from './exit.ts';
 import { LAB_HOST } from './lab/client.ts';
@@ -106,7 +106,7 @@ async function play(scene: Scene, { stdout }: Terminal): Promise<boolean> {
   const journal = { event: () => undefined, note: () => undefined, flush: () => undefined, counters: NO_LINES };
   const daemon = await startDaemon({
     ...{ config, listen: ['127.0.0.1'], ikePort: 0, nattPort: 0, capture: undefined, captureKeys: undefined, journal },
-    inner: labInside(config),
+    inner: { kind: 'lab' },
   });
   let begun = false;
   const unsubscribe = daemon.debug.subscribe((line) => {
@@ -134,7 +134,7 @@ async function play(scene: Scene, { stdout }: Terminal): Promise<boolean> {
     const { client } = dial;
     if (token !== undefined) await dial.until(() => client.status.outcomes.length > 0, 3000);
     // The token is acknowledged before it is judged: until then the valve is shut, and a ping would be lost.
-    for (let i = 0; token !== undefined && i < 300 && daemon.counters()['opened'] === 0; i++) await sleep(10);
+    for (let i = 0; token !== undefined && i < 300 && (await daemon.counters())['opened'] === 0; i++) await sleep(10);
     const before = client.at === 'established' ? await pinged(dial, stdout, 2000) : undefined;
     if (scene.later !== undefined && client.at === 'established') {
       await sleep(300);
@@ -144,15 +144,15 @@ async function play(scene: Scene, { stdout }: Terminal): Promise<boolean> {
       await dial.until(() => client.at === 'closed', 3000);
       say(stdout, '', `   the client was told after ${(performance.now() - at).toFixed(0)} ms`);
     }
-    const carried = () => daemon.counters()['inPackets'] ?? 0;
-    const through = carried();
+    const carried = async () => (await daemon.counters())['inPackets'] ?? 0;
+    const through = await carried();
     const after = scene.ends === 'closed' ? await pinged(dial, stdout, 300) : 0;
     await sleep(50); // what is still to be said
     const why = client.status.why === '' ? '' : `: ${client.status.why}`;
     const address = client.status.assigned.join(' ');
     say(stdout, '', `   client: ${client.at}${address === '' ? '' : `, ${address}`}${why}`);
     const passed = scene.ends === 'failed' ? before === undefined : before === PINGS;
-    return client.at === scene.ends && passed && after === 0 && carried() === through;
+    return client.at === scene.ends && passed && after === 0 && (await carried()) === through;
   } finally {
     unsubscribe();
     await dial?.hangUp();

@@ -1,4 +1,6 @@
 /** `postern run`: the daemon in the foreground. */
+import { availableParallelism } from 'node:os';
+import { LANES_MAX } from '../ike/index.ts';
 import { selector } from '../lab/index.ts';
 import { addressOctets, printable } from '../wire/index.ts';
 import { readConfigFile, rereadConfigFile } from './configFile.ts';
@@ -31,6 +33,11 @@ export const run: Verb = {
       many: true,
       help: 'with --inner lab: what answers (what policies and split tunnels name, else 10.50.0.0/24 and fd50::/64)',
     },
+    {
+      name: 'workers',
+      value: 'N|cores',
+      help: 'threads that share the clients, each with its part of every pool; 1 by default, which suits a small machine',
+    },
     { name: 'state', value: 'DIR', help: 'private directory of this daemon; two cannot share one' },
     {
       name: 'debug',
@@ -60,7 +67,7 @@ export const run: Verb = {
       say(stderr, file.text);
       return EXIT.usage;
     }
-    const { config, findings, exposed } = file;
+    const { config, source, findings, exposed } = file;
     const ikePort = ports.ike ?? config.system.ikePort;
     const nattPort = ports.natt ?? config.system.nattPort;
     if (ikePort === nattPort && ikePort !== 0) return refuse(`IKE and NAT-T cannot share port ${ikePort}`);
@@ -71,6 +78,9 @@ export const run: Verb = {
     const noRange = labNets.indexOf(undefined);
     if (noRange >= 0) return refuse(`--lab-net '${printable(values.all('lab-net')[noRange] ?? '', 64)}' is no prefix`);
     if (labNets.length > 0 && values.one('inner') !== 'lab') return refuse('--lab-net goes with --inner lab');
+    const workers = workersOf(values.one('workers'));
+    if (workers === undefined)
+      return refuse(`--workers '${printable(values.one('workers') ?? '', 64)}' is neither 1 to ${LANES_MAX} nor 'cores'`);
     const journal = terminal.journal();
     for (const { line, column, message, suggestion, code } of findings) {
       journal.note('warn', `configuration: ${message}`, { file: path, line, column, code, suggestion });
@@ -86,7 +96,7 @@ export const run: Verb = {
       journal.note('info', beaten);
     }
     const options = {
-      config,
+      ...{ config, source, workers },
       listen: values.all('listen'),
       ikePort,
       nattPort,
@@ -101,6 +111,12 @@ export const run: Verb = {
     return serve(options, journal, terminal).finally(() => journal.flush());
   },
 };
+
+/** A number of threads; undefined: none of the words that it may be. */
+function workersOf(word = '1'): number | undefined {
+  const count = word === 'cores' ? Math.min(availableParallelism(), LANES_MAX) : Number(word);
+  return /^(cores|\d{1,2})$/.test(word) && count >= 1 && count <= LANES_MAX ? count : undefined;
+}
 
 /** '10.50.0.0/24', 'fd50::/64', one address; undefined: none of them. */
 function rangeOf(text: string) {

@@ -1,6 +1,6 @@
 /** The running daemon as `run` and `lab` show it: what it says on stdout, and how it ends. */
 import type { Config } from '../config/index.ts';
-import { chooseCrypto, type Daemon, labInside, type Reread, selfCheck, startDaemon, tunDevice, untilSignal } from '../daemon.ts';
+import { chooseCrypto, type Daemon, type InsideWish, type Reread, selfCheck, startDaemon, untilSignal } from '../daemon.ts';
 import { type DebugFilter, type Journal, lineWriter } from '../log/index.ts';
 import { codeOf, type Listener } from '../net/index.ts';
 import { say, type Terminal } from './exit.ts';
@@ -13,6 +13,9 @@ export const innerOf = (word: string | undefined, standard: Inner): Inner => INN
 
 export type ServeOptions = {
   readonly config: Config;
+  /** Its text, for several workers. */
+  readonly source?: string | undefined;
+  readonly workers?: number | undefined;
   readonly listen: readonly string[];
   readonly ikePort: number;
   readonly nattPort: number;
@@ -31,9 +34,9 @@ export type ServeOptions = {
   readonly onReady?: (daemon: Daemon) => void;
 };
 
-function insideOf({ inner, config, labNets }: ServeOptions, journal: Journal) {
+function insideOf({ inner, labNets }: ServeOptions): InsideWish | undefined {
   if (inner === 'off') return undefined;
-  return inner === 'tun' ? tunDevice(config, journal) : labInside(config, labNets);
+  return inner === 'tun' ? { kind: 'tun' } : { kind: 'lab', ...(labNets === undefined ? {} : { nets: labNets }) };
 }
 
 /**
@@ -47,7 +50,7 @@ export async function serve(o: ServeOptions, journal: Journal, { stdout, process
   const state = o.state === undefined ? undefined : await takeState(o.state);
   let daemon: Daemon;
   try {
-    daemon = await startDaemon({ ...o, inner: insideOf(o, journal), journal });
+    daemon = await startDaemon({ ...o, inner: insideOf(o), journal });
   } catch (error) {
     await state?.release();
     throw error;
@@ -75,7 +78,7 @@ export async function serve(o: ServeOptions, journal: Journal, { stdout, process
   const leave = () => unsubscribe?.();
   const exit = await code;
   leave();
-  journal.note('info', 'stopped', { ...daemon.counters(), debugLinesDropped: words.dropped });
+  journal.note('info', 'stopped', { ...(await daemon.counters()), debugLinesDropped: words.dropped });
   journal.flush();
   await state?.release().catch(() => undefined); // the next daemon sees that we are gone
   if (exit === 0) say(stdout, 'postern: stopped');

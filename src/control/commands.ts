@@ -13,7 +13,7 @@ import {
 import { gatewayList } from './renderGateway.ts';
 import { trafficTotals, tunnelList, tunnelListHeader, tunnelNamesHeader, tunnelSummary } from './renderTunnel.ts';
 import type { Commands, Io } from './server.ts';
-import type { ControlView, EmsView, GatewayShown } from './view.ts';
+import type { ControlView, EmsView } from './view.ts';
 import { type Command, EXIT, listing, runWords, type Words } from './words.ts';
 
 const NOTHING = { text: '', least: 0, most: 0 } as const;
@@ -24,17 +24,19 @@ const gateways: Command<ControlView> = {
   async run(view, io, [word, name]) {
     const all = await named(view, io, word, name);
     if (all === undefined) return EXIT.usage;
-    const paragraphs = gatewayList(all);
+    const paragraphs = gatewayList(all.gateways);
     for (const [i, paragraph] of paragraphs.entries()) await io.out(i === 0 ? paragraph : `\n${paragraph}`);
     return EXIT.ok;
   },
 };
 
+type Tunnels = Awaited<ReturnType<ControlView['tunnels']>>;
+
 /** The gateways that `[name X]` means; undefined when it is something else, which has been said. */
-async function named(view: ControlView, io: Io, word?: string, name?: string): Promise<readonly GatewayShown[] | undefined> {
-  const all = view.gateways();
+async function named(view: ControlView, io: Io, word?: string, name?: string): Promise<Tunnels | undefined> {
+  const all = await view.tunnels();
   if (word === undefined) return all;
-  if (word === 'name' && name !== undefined) return all.filter((sa) => sa.name === name);
+  if (word === 'name' && name !== undefined) return { ...all, gateways: all.gateways.filter((sa) => sa.name === name) };
   await io.out(`'${printable(word, 64)}' is not understood: it is 'name' and the name of a gateway\n`);
   return undefined;
 }
@@ -46,7 +48,7 @@ const tunnels: Command<ControlView> = {
     const all = await named(view, io, word, name);
     if (all === undefined) return EXIT.usage;
     await io.out(name === undefined ? tunnelListHeader : tunnelNamesHeader);
-    for (const paragraph of tunnelList(all, view.traffic())) await io.out(paragraph);
+    for (const paragraph of tunnelList(all.gateways, all.traffic)) await io.out(paragraph);
     return EXIT.ok;
   },
 };
@@ -55,7 +57,8 @@ const summary: Command<ControlView> = {
   help: 'tunnels, one a line: packets and errors of each direction',
   args: NOTHING,
   async run(view, io) {
-    for (const line of tunnelSummary(view.gateways(), view.traffic())) await io.out(line);
+    const { gateways: all, traffic } = await view.tunnels();
+    for (const line of tunnelSummary(all, traffic)) await io.out(line);
     return EXIT.ok;
   },
 };
@@ -64,7 +67,7 @@ const totals: Command<ControlView> = {
   help: 'ours: what was carried since the start, and what was dropped and why',
   args: NOTHING,
   async run(view, io) {
-    const traffic = view.traffic();
+    const { traffic } = await view.tunnels();
     await io.out(traffic === undefined ? 'Traffic is off: no packet is carried.\n' : trafficTotals(traffic));
     return traffic === undefined ? EXIT.no : EXIT.ok;
   },

@@ -21,9 +21,8 @@ export interface ControlView {
   /** Seconds since 1970. */
   now(): number;
   ems(): readonly EmsView[];
-  gateways(): readonly GatewayShown[];
-  /** Undefined: no packets are carried. */
-  traffic(): TrafficShown | undefined;
+  /** IKE SAs, and the data plane: undefined when no packets are carried. */
+  tunnels(): Promise<{ readonly gateways: readonly GatewayShown[]; readonly traffic: TrafficShown | undefined }>;
   /** Reads the configuration again; `text` for people. Never rejects. */
   reload(): Promise<{ readonly ok: boolean; readonly text: string }>;
   /** By `EmsView.key`. */

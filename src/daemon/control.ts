@@ -1,15 +1,9 @@
 /** The control socket of a daemon that has a state directory: what people may see and do through it. */
 import { join } from 'node:path';
-import {
-  ControlRefused,
-  type ControlServer,
-  controlCommands,
-  type GatewayShown,
-  serveControl,
-  type TrafficShown,
-} from '../control/index.ts';
+import { ControlRefused, type ControlServer, controlCommands, serveControl } from '../control/index.ts';
 import type { Journal } from '../log/index.ts';
 import { EnvironmentRefused } from '../net/index.ts';
+import type { GatewayState } from './gateway.ts';
 import type { Posture } from './posture.ts';
 
 export type ControlWorld = {
@@ -17,8 +11,7 @@ export type ControlWorld = {
   readonly posture: Posture;
   /** Seconds since 1970. */
   readonly unix: () => number;
-  readonly gateways: () => readonly GatewayShown[];
-  readonly traffic: () => TrafficShown | undefined;
+  readonly state: () => Promise<Pick<GatewayState, 'gateways' | 'traffic'>>;
   readonly reload: () => Promise<{ readonly ok: boolean; readonly text: string }>;
 };
 
@@ -29,7 +22,7 @@ export type ControlWorld = {
  */
 export async function openControl(state: string | undefined, world: ControlWorld): Promise<ControlServer | undefined> {
   if (state === undefined) return undefined;
-  const { journal, posture, unix, gateways, traffic, reload } = world;
+  const { journal, posture, unix, state: shown, reload } = world;
   try {
     return await serveControl({
       path: join(state, 'control.sock'),
@@ -41,8 +34,7 @@ export async function openControl(state: string | undefined, world: ControlWorld
         }),
       commands: controlCommands({
         now: unix,
-        gateways,
-        traffic,
+        tunnels: shown,
         reload,
         admin: (key) => posture.admins.get(key),
         ems: () =>

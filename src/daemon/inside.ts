@@ -3,9 +3,9 @@
  * that answers echo.
  */
 import { type Config, rangeOf } from '../config/index.ts';
-import type { Journal } from '../log/index.ts';
 import { type AddressRange, labHost, notForwarding, openTun } from '../net/index.ts';
 import { addressText } from '../wire/index.ts';
+import type { GatewayWorld } from './gateway.ts';
 import { insideOf, type OpenInner } from './traffic.ts';
 
 /** `%d`: the first number that is free. */
@@ -13,14 +13,22 @@ export const DEVICE = 'postern%d';
 /** What fits into 1500 octets over IPv6 with the longest of all transforms; the data plane knows each SA's own. */
 const MTU = 1390;
 
+/** What is wished for: a TUN device; or the lab host, and where it answers. */
+export type InsideWish = { readonly kind: 'tun' } | { readonly kind: 'lab'; readonly nets?: readonly AddressRange[] };
+
+type Note = GatewayWorld['note'];
+
+export const insideOpener = (wish: InsideWish, config: Config, note: Note): OpenInner =>
+  wish.kind === 'tun' ? tunDevice(config, note) : labInside(config, wish.nets);
+
 /** Opens it, and says when the machine would not forward. */
-export function tunDevice(config: Config, journal: Journal): OpenInner {
+function tunDevice(config: Config, note: Note): OpenInner {
   return async (o) => {
     const onLeftover = (device: string) =>
-      journal.note('warn', `an earlier gateway was killed: its rules of address translation are removed`, { device });
+      note('warn', `an earlier gateway was killed: its rules of address translation are removed`, { device });
     const inner = await openTun({ ...o, ...insideOf(config), name: DEVICE, mtu: MTU, onLeftover });
     for (const setting of await notForwarding())
-      journal.note('warn', `${setting} is 0: clients reach this machine and nothing behind it`, {
+      note('warn', `${setting} is 0: clients reach this machine and nothing behind it`, {
         fix: `sysctl -w ${setting}=1`,
       });
     return inner;

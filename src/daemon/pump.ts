@@ -10,6 +10,7 @@ import type { Event, Phrase, Scope } from '../log/index.ts';
 export type PumpedEngine = Pick<Engine, 'datagram' | 'answer' | 'command' | 'tick' | 'deadline' | 'take'>;
 type Keys = Extract<Output, { do: 'keys' }>['table'];
 type Child = Extract<Output, { do: 'install' | 'open' | 'quarantine' | 'remove' | 'move' }>;
+type Shared = Extract<Output, { do: 'held' | 'left' | 'oust' | 'will' }>;
 type Incoming = Parameters<Engine['datagram']>[0];
 type Command = Parameters<Engine['command']>[0];
 
@@ -25,6 +26,8 @@ export type World = {
   readonly tell: (event: Event) => void;
   readonly say: (scope: Scope, line: Phrase) => void;
   readonly keys: (table: Keys) => void;
+  /** For other engines of the same gateway; only one of several says this. */
+  readonly share: (output: Shared) => void;
 };
 
 /** The longest a Node timer can wait, ms. */
@@ -131,6 +134,12 @@ export class Pump {
         break;
       case 'keys':
         world.keys(output.table);
+        break;
+      case 'held':
+      case 'left':
+      case 'oust':
+      case 'will':
+        world.share(output);
         break;
       default:
         output satisfies never;

@@ -5,7 +5,7 @@ import { EnvironmentRefused } from '../net/index.ts';
 
 /** What reading it again gave; `text` is for people: findings, or why there is nothing. */
 export type Reread =
-  | { readonly kind: 'loaded'; readonly config: Config; readonly text: string }
+  | { readonly kind: 'loaded'; readonly config: Config; readonly source?: string | undefined; readonly text: string }
   | { readonly kind: 'wrong'; readonly text: string };
 
 export type Reloaded = { readonly ok: boolean; readonly text: string };
@@ -14,7 +14,7 @@ export type ReloadWorld = {
   /** Undefined where there is no file. */
   readonly reread: (() => Promise<Reread>) | undefined;
   /** Puts it in force; gives a sentence of what came of it. Throws EnvironmentRefused, and then nothing has changed. */
-  readonly take: (config: Config) => Promise<string>;
+  readonly take: (read: Extract<Reread, { kind: 'loaded' }>) => Promise<string>;
   readonly journal: Journal;
 };
 
@@ -28,7 +28,7 @@ export function reloader({ reread, take, journal }: ReloadWorld): () => Promise<
     const read = await reread();
     if (read.kind === 'wrong') return { ok: false, text: `${read.text}\n${kept}` };
     try {
-      return { ok: true, text: `${read.text}\n${await take(read.config)}` };
+      return { ok: true, text: `${read.text}\n${await take(read)}` };
     } catch (error) {
       if (!(error instanceof EnvironmentRefused)) throw error;
       return { ok: false, text: `${read.text}\n${error.message}\n${error.fix}\n${kept}` };

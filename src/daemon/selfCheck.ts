@@ -41,7 +41,7 @@ export function selfCheck(journal: Journal, backend?: Backend, answers?: readonl
 }
 
 /** Lets libcrypto do the work where it can be called and passes the same test, and says in the journal who does it. */
-export async function chooseCrypto(journal: Journal, choose: () => Promise<Choice> = chooseBackend): Promise<void> {
+export async function chooseCrypto(journal: Pick<Journal, 'note'>, choose: () => Promise<Choice> = chooseBackend): Promise<void> {
   const { name, why } = await choose();
   journal.note('info', `cryptography by ${name}`, why === undefined ? {} : { why });
 }

@@ -3,7 +3,7 @@
  * what the data plane says of them goes back as commands. Without an inner network children are counted, their keys forgotten.
  */
 import { espOpener, espSealer, randomOctets } from '../../crypto/index.ts';
-import type { Config } from '../config/index.ts';
+import type { Config, Range } from '../config/index.ts';
 import { DataPlane, HEADROOM, type PlaneView, type Selector, TAILROOM } from '../esp/index.ts';
 import type { Command, Output, Watch } from '../ike/index.ts';
 import type { Endpoint, EspKeys, InnerNetwork, InsideConfig } from '../net/index.ts';
@@ -50,7 +50,8 @@ export class Traffic {
   #inner: InnerNetwork | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(config: Config, world: TrafficWorld) {
+  /** @param clients addresses of clients, who are never the inside */
+  constructor(config: Config, clients: readonly Range[], world: TrafficWorld) {
     this.#world = world;
     this.#plane = new DataPlane({
       sink: {
@@ -60,6 +61,7 @@ export class Traffic {
       random: (octets) => octets.set(randomOctets(octets.length)),
       rules: config.rules,
       tunnels: config.profiles.map(({ name }) => name),
+      clients,
     });
   }
 
@@ -119,11 +121,12 @@ export class Traffic {
   }
 
   /** Other pools and policies. Rejects with EnvironmentRefused when the machine does not take them: then the old ones stay. */
-  async reload(config: Config): Promise<void> {
+  async reload(config: Config, clients: readonly Range[]): Promise<void> {
     await this.#inner?.become(insideOf(config));
     this.#plane.reload(
       config.rules,
       config.profiles.map(({ name }) => name),
+      clients,
     );
   }
 

@@ -12,6 +12,7 @@ import { Firewall } from './firewall.ts';
 import { hop, Inner } from './ip.ts';
 import { type Owner, Owners, ownSource } from './owners.ts';
 import { ESP_HEADER, HEADROOM, NextHeader, pad, read32, TAILROOM, unpad, write32 } from './packet.ts';
+import { holdsDestination, type Span, spanOf } from './ranges.ts';
 import { REPLAYED } from './replay.ts';
 import { type EspChild, mtuOf, type Path, Sa } from './sa.ts';
 import { COMPLAINT_OCTETS, clampMss, complain, fragment, mayFragment } from './tooBig.ts';
@@ -38,6 +39,8 @@ export type PlaneOptions = {
   readonly rules: readonly FirewallRule[];
   /** Names of all phase1-interfaces. */
   readonly tunnels: readonly string[];
+  /** Addresses of clients, leased or not: none of these is in the inside. */
+  readonly clients?: readonly Range[];
   /** Numbers in the window against replays; 2048. */
   readonly window?: number;
   /** MTU of the outer network; 1500. */
@@ -100,6 +103,7 @@ export class DataPlane {
   readonly #ivs = new Uint8Array(4096);
   #ivAt = 4096;
   #firewall: Firewall;
+  #clients: readonly Span[];
   #events: PlaneEvent[] = [];
   #complaints = 0;
   #complaintsFrom = Number.NEGATIVE_INFINITY;
@@ -107,10 +111,12 @@ export class DataPlane {
   constructor(options: PlaneOptions) {
     this.#options = options;
     this.#firewall = new Firewall(options.rules, options.tunnels, options.flows ?? 65_536);
+    this.#clients = (options.clients ?? []).map(spanOf);
   }
 
-  /** Other policies; every flow is judged again. */
-  reload(rules: readonly FirewallRule[], tunnels: readonly string[]): void {
+  /** Other policies and pools; every flow is judged again. */
+  reload(rules: readonly FirewallRule[], tunnels: readonly string[], clients: readonly Range[] = []): void {
+    this.#clients = clients.map(spanOf);
     this.#firewall = new Firewall(rules, tunnels, this.#options.flows ?? 65_536);
   }
 
@@ -277,6 +283,7 @@ export class DataPlane {
     if (p.fragment === 'later' && sa.portBased) return 'fragment';
     if (sa.valve === 'quarantine' && !sa.remains(p, true)) return 'quarantine';
     const to = this.#owners.destination(p);
+    if (to === undefined && this.#ofClients(p)) return 'no-route';
     if (!this.#firewall.fromClient(b, p, owner, to, now)) return p.fragment === 'later' ? 'fragment' : 'firewall';
     sa.counters.inPackets += 1;
     sa.counters.inOctets += p.length;
@@ -286,6 +293,12 @@ export class DataPlane {
     if (to !== undefined) return this.#across(to, b, now);
     this.#options.sink.inner(b, at, p.length);
     return undefined;
+  }
+
+  /** A client's address, and no client of ours has it. */
+  #ofClients(p: Inner): boolean {
+    for (const span of this.#clients) if (holdsDestination(span, p)) return true;
+    return false;
   }
 
   /** From client to client, which is a hop. */

@@ -17,16 +17,18 @@ import {
 } from '../wire/index.ts';
 import { AdmissionControl, Cookies } from './cookie.ts';
 import { Counters } from './counters.ts';
+import { Elsewhere, type Holding } from './elsewhere.ts';
 import type { SlotEnv } from './env.ts';
 import { afterCertificate } from './exchange/authStart.ts';
 import { exchanges } from './exchange/index.ts';
 import { type Answer, dispatch, refuse, type Step } from './exchange.ts';
 import { FrontDoor } from './frontDoor.ts';
 import { afterGate, silenceAbout } from './gate.ts';
+import { ALONE, type Lane } from './lane.ts';
 import { Leases } from './leases.ts';
 import { Life, roomOf } from './life.ts';
 import type { Watch } from './liveness.ts';
-import { Outbox, type Output, type Ticket } from './outbox.ts';
+import { type Ousting, Outbox, type Output, type Ticket } from './outbox.ts';
 import { unreachable } from './profiles.ts';
 import { payloadsOf, protect, unprotect } from './protect.ts';
 import { reconfigure } from './reconfigure.ts';
@@ -53,7 +55,11 @@ export type Command =
   | { readonly do: 'configure'; readonly config: Config }
   /** From the data plane, about one child: its soft or hard end, and an authentic packet from another place. */
   | { readonly do: 'rekey-child' | 'end-child'; readonly spi: number }
-  | { readonly do: 'moved'; readonly spi: number; readonly path: Path };
+  | { readonly do: 'moved'; readonly spi: number; readonly path: Path }
+  /** From the other engines of this gateway: what they hold, and which of ours must end for one of theirs. */
+  | { readonly do: 'held'; readonly holding: Holding }
+  | { readonly do: 'left'; readonly name: string }
+  | ({ readonly do: 'oust'; readonly name: string } & Ousting);
 
 /** What is taken for the answer of a path validation that did not end in time. */
 const TOO_SLOW: Answer = { about: 'certificate', verdict: { ok: false, why: 'path validation did not end in time' } };
@@ -68,6 +74,7 @@ export class Engine {
    * @param o.exportKeys gives `keys` outputs for Wireshark: a capability of the operator's explicit flag alone
    * @param o.encapsulates ESP can be carried in UDP and not otherwise: every peer is made to encapsulate (RFC 7296 §2.23)
    * @param o.watch asks the data plane when a client was heard and sent to; without it liveness goes by IKE alone
+   * @param o.lane one of several engines that are one gateway
    * @param o.debug builds `say` outputs; without it no debug line costs anything
    */
   constructor(o: {
@@ -79,7 +86,9 @@ export class Engine {
     encapsulates?: boolean;
     country?: (address: string) => string | undefined;
     watch?: Watch | undefined;
+    lane?: Lane;
   }) {
+    const { lane = ALONE } = o;
     const { settings, profiles } = o.config;
     const random = (n: number) => o.entropy.octets(n);
     this.#world = {
@@ -87,7 +96,9 @@ export class Engine {
       entropy: o.entropy,
       exportKeys: o.exportKeys === true,
       encapsulates: o.encapsulates === true,
-      table: new SaTable(),
+      table: new SaTable(lane),
+      lane,
+      elsewhere: new Elsewhere(),
       out: new Outbox(),
       slab: new Slab(),
       leases: new Leases(profiles, settings.leaseLinger),
@@ -98,8 +109,8 @@ export class Engine {
       closing: false,
       clocks: o.clocks,
       debug: o.debug === true,
-      lastId: 0,
-      lastChild: 0,
+      lastId: lane.index,
+      lastChild: lane.index,
       lastTicket: 0,
       country: o.country ?? (() => undefined),
       watch: o.watch,
@@ -173,11 +184,20 @@ export class Engine {
       }
       case 'moved': {
         const slot = this.#world.table.byEsp(command.spi);
-        if (slot !== undefined && this.#misplaced(slot, command.path) === undefined) this.#follow(slot, command.path);
-        return;
+        if (slot === undefined || this.#misplaced(slot, command.path) !== undefined) return;
+        this.#follow(slot, command.path);
+        return this.#life.schedule(slot);
       }
       case 'configure':
         return reconfigure(this.#world, this.#life, command.config);
+      case 'held':
+        return this.#world.elsewhere.held(command.holding);
+      case 'left':
+        return this.#world.elsewhere.left(command.name);
+      case 'oust': {
+        const slot = this.#world.table.named(command.name);
+        return slot === undefined ? undefined : this.#life.oust(slot, command);
+      }
       case 'delete': {
         const slot = this.#world.table.named(command.name);
         if (slot?.sa.at === 'established')

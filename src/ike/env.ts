@@ -8,9 +8,11 @@ import { addressText, type IkeSpi, ikeSpi, NO_SPI, printable } from '../wire/ind
 import type { Env, SaEvent, Where } from './exchange.ts';
 import { personOf } from './gate.ts';
 import { type Ends, type KeyRing, rekeyedKeys } from './keys.ts';
+import { mark } from './lane.ts';
 import type { Lease } from './leases.ts';
 import type { Life } from './life.ts';
 import type { IkeChoice } from './negotiate.ts';
+import type { Ousting } from './outbox.ts';
 import { lowest } from './own.ts';
 import { type Basis, type EspSuite, type Established, type IkeSa, nameOf, type Path, type Suite } from './sa.ts';
 import type { Slot } from './slot.ts';
@@ -71,9 +73,9 @@ export class SlotEnv implements Env {
   }
 
   espSpi(): number {
-    const { entropy, table } = this.#world;
+    const { entropy, table, lane } = this.#world;
     for (;;) {
-      const o = entropy.octets(4);
+      const o = mark(entropy.octets(4), lane);
       const spi = new DataView(o.buffer, o.byteOffset, 4).getUint32(0);
       if (spi >= 256 && table.byEsp(spi) === undefined) return spi; // RFC 4303 §2.1: 1-255 are reserved
     }
@@ -108,11 +110,11 @@ export class SlotEnv implements Env {
     this.#name = name;
   }
   saNumber(): number {
-    this.#world.lastId += 1;
+    this.#world.lastId += this.#world.lane.count;
     return this.#world.lastId;
   }
   childNumber(): number {
-    this.#world.lastChild += 1;
+    this.#world.lastChild += this.#world.lane.count;
     return this.#world.lastChild;
   }
   instance(profile: string): string {
@@ -127,20 +129,17 @@ export class SlotEnv implements Env {
       const other = personOf(slot.sa.proof);
       if (other !== person) return { user: other };
     }
-    return undefined;
+    return this.#world.elsewhere.rival(uid, person, before);
   }
-  others(key: string): readonly Established[] {
-    return this.#world.table
-      .byKey(key)
-      .filter((slot) => slot !== this.#slot)
-      .flatMap(({ sa }) => (sa.at === 'established' ? [sa] : []));
+  others(key: string): readonly string[] {
+    const { table, elsewhere } = this.#world;
+    const here = table.byKey(key).filter((slot) => slot !== this.#slot && slot.sa.at === 'established');
+    return [...here.map(({ sa }) => nameOf(sa)), ...elsewhere.names(key)];
   }
-  drop(sa: Established, how: 'silently' | 'by-delete', reason: Reason): void {
-    const slot = this.#world.table.byKey(sa.proof.key).find((s) => s.sa === sa);
-    const why = 'replaced by a newer SA of the same peer';
-    if (slot === undefined) return;
-    if (how === 'silently') this.#life.close(slot, reason, why, false);
-    else this.#life.requests.submit(slot, { do: 'delete-ike', reason, why });
+  drop(key: string, name: string, how: Ousting['how'], reason: Reason): void {
+    const slot = this.#world.table.byKey(key).find(({ sa }) => sa.at === 'established' && nameOf(sa) === name);
+    if (slot === undefined) this.#world.out.push({ do: 'oust', name, how, reason });
+    else this.#life.oust(slot, { how, reason });
   }
 
   rivalled(old: number, Ni: Uint8Array, Nr: Uint8Array): void {
@@ -181,9 +180,9 @@ export class SlotEnv implements Env {
 }
 
 /** A random SPI of ours that no SA has. */
-export function freshSpi({ entropy, table }: World): IkeSpi {
+export function freshSpi({ entropy, table, lane }: World): IkeSpi {
   for (;;) {
-    const spi = ikeSpi(entropy.octets(8));
+    const spi = ikeSpi(mark(entropy.octets(8), lane));
     if (spi !== NO_SPI && table.bySpi(spi) === undefined) return spi;
   }
 }

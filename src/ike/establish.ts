@@ -81,14 +81,14 @@ function makeRoom({ profile, first, proof }: SaAt<'at-gate'>, env: Env): Step | 
   const others = env.others(proof.key);
   if (others.length === 0) return undefined;
   if (first.initialContact) {
-    for (const other of others) env.drop(other, 'silently', 'replaced');
+    for (const other of others) env.drop(proof.key, other, 'silently', 'replaced');
     return undefined;
   }
   switch (profile.enforceUniqueId) {
     case 'disable':
       return undefined;
     case 'keep-new':
-      for (const other of others) env.drop(other, 'by-delete', 'unique-id');
+      for (const other of others) env.drop(proof.key, other, 'by-delete', 'unique-id');
       return undefined;
     case 'keep-old':
       return refuse('unique-id', `${proof.idText} is connected already (enforce-unique-id keep-old)`);

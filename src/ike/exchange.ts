@@ -138,10 +138,10 @@ export type Env = {
   instance(profile: string): string;
   /** A live SA that claims the same device for somebody else, and has done so since before this moment. */
   rival(uid: string, person: string, before: Instant): Rival | undefined;
-  /** Established SAs of one person's one device, or of one identity. */
-  others(key: string): readonly Established[];
-  /** Ends another SA of the same peer: without a word when it says that it has none (INITIAL_CONTACT), else with a Delete. */
-  drop(sa: Established, how: 'silently' | 'by-delete', reason: Reason): void;
+  /** Instance names of the other established SAs of one person's one device, or of one identity. */
+  others(key: string): readonly string[];
+  /** Ends one of them: without a word when the peer says that it has none (INITIAL_CONTACT), else with a Delete. */
+  drop(key: string, name: string, how: 'silently' | 'by-delete', reason: Reason): void;
   /** Tells an event about this SA; the engine adds who it is about. */
   tell(event: SaEvent): void;
 };

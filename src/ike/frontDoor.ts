@@ -51,7 +51,7 @@ export class FrontDoor {
     if (world.closing) return this.#counters.drop('closing');
     if (table.size - this.#life.closed >= world.config.settings.saMax) return this.#counters.drop('sa-max');
     const payloads = initPayloads(header, octets);
-    const id = world.lastId + 1;
+    const id = world.lastId + world.lane.count;
     const env = new FrontEnv(world, header, id);
     if (typeof payloads === 'string') {
       env.say('sa', phrases.malformed, payloads);

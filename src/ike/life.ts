@@ -5,15 +5,18 @@
 import type { Reason } from '../log/events.ts';
 import * as phrases from '../log/phrases/index.ts';
 import { spiText } from './child.ts';
+import type { Holding } from './elsewhere.ts';
 import { SlotEnv, subjectOf } from './env.ts';
 import type { ChildKeys } from './exchange.ts';
+import { personOf } from './gate.ts';
 import { askAt } from './liveness.ts';
-import type { ChildOwner } from './outbox.ts';
+import type { ChildOwner, Ousting } from './outbox.ts';
 import { Requests } from './requests.ts';
 import { type ChildSa, type Established, type IkeSa, nameOf } from './sa.ts';
 import { dueOf, firstLook, rekeys, type Slot } from './slot.ts';
 import { Standings } from './standings.ts';
 import { Timers } from './timers.ts';
+import { renew } from './wills.ts';
 import { newWindow } from './window.ts';
 import type { World } from './world.ts';
 
@@ -34,6 +37,11 @@ export class Life {
     this.#world = world;
     this.requests = new Requests(world, this);
     this.standings = new Standings(world, this);
+  }
+
+  /** There are other engines of the same gateway. */
+  get #shared(): boolean {
+    return this.#world.lane.count > 1;
   }
 
   /** SAs that are remembered only for their last answer. */
@@ -58,12 +66,14 @@ export class Life {
       slot.lastIn = clocks.now;
       const event = { kind: 'established', suite: sa.basis.suite.text, method: sa.proof.method } as const;
       out.push({ do: 'tell', event: { ...event, ...subjectOf(slot, sa.instance) } });
+      if (this.#shared) out.push({ do: 'held', holding: holdingOf(sa) });
     } else if ('first' in sa) slot.expires = sa.basis.born + sa.profile.negotiateTimeout * 1000;
     this.schedule(slot);
   }
 
   schedule(slot: Slot): void {
     this.timers.set(slot, Math.max(dueOf(slot), this.#world.clocks.now + 1));
+    if (this.#shared) renew(slot, this.#world);
   }
 
   /** Hands a child's keys to the data plane; its valve opens only for a clearance. */
@@ -137,6 +147,7 @@ export class Life {
       table.removeKey(sa.proof.key, slot);
       table.removeUid(sa.client?.uid, slot);
       if (slot.index >= 0) table.giveInstance(sa.profile.name, slot.index);
+      if (this.#shared) out.push({ do: 'left', name: sa.instance });
       const seconds = Math.round((clocks.now - sa.since) / 1000);
       out.push({ do: 'tell', event: { kind: 'closed', reason, why, seconds, ...subject } });
       const uid = sa.client?.uid;
@@ -151,6 +162,13 @@ export class Life {
     }
     const wait = sa.at === 'established' ? LINGER.ended : LINGER.refused;
     this.#shut(slot, name, reason, linger ? clocks.now + wait : clocks.now);
+  }
+
+  /** Ends an SA for a newer one of the same peer. */
+  oust(slot: Slot, { how, reason }: Ousting): void {
+    const why = 'replaced by a newer SA of the same peer';
+    if (how === 'silently') this.close(slot, reason, why, false);
+    else this.requests.submit(slot, { do: 'delete-ike', reason, why });
   }
 
   /** Takes from an SA what its client could still use, while its Delete is under way: children and addresses. */
@@ -201,6 +219,7 @@ export class Life {
     this.#settled(slot);
     this.#closed.delete(slot);
     this.timers.remove(slot);
+    if (this.#shared) renew(slot, this.#world);
     this.#world.table.remove(slot);
     slot.sa.basis.keys.release(this.#world.slab);
   }
@@ -313,6 +332,11 @@ function ownerOf({ profile, proof, lease4, lease6, basis }: Established): ChildO
   };
 }
 
+const holdingOf = ({ instance: name, proof, profile, client, since }: Established): Holding => ({
+  ...{ name, since, key: proof.key, person: personOf(proof) },
+  uid: profile.match.kind === 'ztna' ? client?.uid : undefined,
+});
+
 /** RFC 7383 §2.5.1: octets that an IKE message may have so that its IP datagram keeps to `fragmentation-mtu`. */
 export function roomOf({ profile }: Pick<Established, 'profile'>, { path }: Pick<Slot, 'path'>): number {
   return profile.fragmentationMtu - (path.remote.address.includes(':') ? 40 : 20) - 8 - (path.natt ? 4 : 0);
@@ -344,5 +368,6 @@ export function freshSlot(sa: IkeSa, from: Pick<Slot, 'path'>): Slot {
     replaced: false,
     index: -1,
     had: undefined,
+    will: undefined,
   };
 }

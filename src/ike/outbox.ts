@@ -1,9 +1,10 @@
 /** What the engine says it wants done, in order; the daemon carries it out. */
 import type { Range } from '../config/index.ts';
-import type { Event } from '../log/events.ts';
+import type { Event, Reason } from '../log/events.ts';
 import type { Phrase, Scope } from '../log/phrases/index.ts';
 import type { Clearance } from '../posture/index.ts';
-import { withMarker } from '../wire/index.ts';
+import { type IkeSpi, withMarker } from '../wire/index.ts';
+import type { Holding } from './elsewhere.ts';
 import type { ChildKeys, Question } from './exchange.ts';
 import type { Basis, Endpoint, Path } from './sa.ts';
 
@@ -47,7 +48,17 @@ export type Output =
   | { readonly do: 'move'; readonly spi: number; readonly path: Path }
   | { readonly do: 'tell'; readonly event: Event }
   | { readonly do: 'say'; readonly scope: Scope; readonly line: Phrase }
-  | { readonly do: 'keys'; readonly table: IkeKeyTable };
+  | { readonly do: 'keys'; readonly table: IkeKeyTable }
+  /** For the other engines of this gateway: an SA is established here, and is no longer; one of theirs must end. */
+  | { readonly do: 'held'; readonly holding: Holding }
+  | { readonly do: 'left'; readonly name: string }
+  | ({ readonly do: 'oust'; readonly name: string } & Ousting)
+  /** What would end the SA with this SPI of ours if this engine died now; undefined: there is nothing to end. */
+  | { readonly do: 'will'; readonly spi: IkeSpi; readonly datagram: Datagram | undefined };
+
+type Datagram = { readonly from: Endpoint; readonly to: Endpoint; readonly octets: Uint8Array };
+/** How another SA of the same peer ends: without a word when the peer says that it has none, else with a Delete. */
+export type Ousting = { readonly how: 'silently' | 'by-delete'; readonly reason: Reason };
 
 export class Outbox {
   #outputs: Output[] = [];
@@ -60,6 +71,11 @@ export class Outbox {
   send({ local, remote, natt }: Path, datagrams: readonly Uint8Array[]): void {
     for (const octets of datagrams)
       this.#outputs.push({ do: 'send', from: local, to: remote, octets: natt ? withMarker(octets) : octets });
+  }
+
+  will(spi: IkeSpi, { local, remote, natt }: Path, octets: Uint8Array | undefined): void {
+    const datagram = octets && { from: local, to: remote, octets: natt ? withMarker(octets) : octets };
+    this.#outputs.push({ do: 'will', spi, datagram });
   }
 
   keys({ SPIi, SPIr, keys, suite: { cipher } }: Basis): void {

@@ -4,6 +4,7 @@ import type { Channel } from './protect.ts';
 import type { Occasion } from './review.ts';
 import type { Established, IkeSa, Instant, Path } from './sa.ts';
 import type { Timed } from './timers.ts';
+import type { Will } from './wills.ts';
 import type { Window } from './window.ts';
 
 export type Slot = Timed &
@@ -38,6 +39,8 @@ export type Slot = Timed &
     index: number;
     /** Its inner address, when that has been taken from it ahead of its end: EMS and the journal are still to hear of it. */
     had: Uint8Array | undefined;
+    /** Of the Delete that others could send for us; undefined while nobody would. */
+    will: Will | undefined;
   };
 
 /** Our SPI of an SA: what its messages are found by. */

@@ -1,5 +1,6 @@
 /** All SAs, and the ways to find one: by our SPI, by the IKE_SA_INIT it began with, by identity, by a child's SPI. */
 import type { IkeSpi } from '../wire/index.ts';
+import type { Lane } from './lane.ts';
 import { nameOf } from './sa.ts';
 import { ourSpi, type Slot } from './slot.ts';
 
@@ -11,6 +12,11 @@ export class SaTable {
   readonly #byUid: Index = new Map();
   readonly #withoutUid = new Set<Slot>();
   readonly #instances = new Map<string, { next: number; readonly free: number[] }>();
+  readonly #lane: Lane;
+
+  constructor(lane: Lane) {
+    this.#lane = lane;
+  }
 
   get size(): number {
     return this.#bySpi.size;
@@ -91,9 +97,12 @@ export class SaTable {
 
   /** The lowest-cost free number of a profile's dynamic instances: one given back, else the next. */
   takeInstance(profile: string): number {
-    const pool = this.#instances.get(profile) ?? { next: 0, free: [] };
+    const pool = this.#instances.get(profile) ?? { next: this.#lane.index, free: [] };
     this.#instances.set(profile, pool);
-    return pool.free.pop() ?? pool.next++;
+    const back = pool.free.pop();
+    if (back !== undefined) return back;
+    pool.next += this.#lane.count;
+    return pool.next - this.#lane.count;
   }
 
   giveInstance(profile: string, index: number): void {

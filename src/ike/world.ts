@@ -12,6 +12,8 @@ import {
 } from '../../crypto/index.ts';
 import type { Config } from '../config/index.ts';
 import type { AdmissionControl, Cookies } from './cookie.ts';
+import type { Elsewhere } from './elsewhere.ts';
+import type { Lane } from './lane.ts';
 import type { Leases } from './leases.ts';
 import type { Watch } from './liveness.ts';
 import type { IkeChoice } from './negotiate.ts';
@@ -36,6 +38,8 @@ export type World = {
   readonly out: Outbox;
   readonly slab: Slab;
   leases: Leases;
+  readonly lane: Lane;
+  readonly elsewhere: Elsewhere;
   readonly admission: AdmissionControl;
   readonly cookies: Cookies;
   readonly suites: Suites;

@@ -8,11 +8,12 @@ export { kernelSockets, offloads } from './kernelSockets.ts';
 export { type IkeKeys, type KeyTable, openKeyTable } from './keyTable.ts';
 export { labHost } from './labHost.ts';
 export { type MemoryUdp, memoryUdp } from './memory.ts';
-export { systemCalls } from './native.ts';
+export { type SystemCalls, systemCalls } from './native.ts';
 export { openTun } from './openTun.ts';
 export type { AddressRange } from './prefixes.ts';
 export { codeOf, EnvironmentRefused } from './refusal.ts';
-export { type Endpoint, SOCKET_BUFFER } from './sockets.ts';
+export { SocketGroups } from './reuseport.ts';
+export { type Endpoint, type OpenSocket, SOCKET_BUFFER } from './sockets.ts';
 export { hasProgram, notForwarding } from './system.ts';
 export {
   type Datagram,

@@ -16,6 +16,7 @@ import { type DatagramSocket, type Endpoint, type OpenSocket, SEND_QUEUE, SOCKET
 
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
+const SO_REUSEPORT = 15;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const SO_SNDBUF = 7;
@@ -24,12 +25,15 @@ const EINVAL = 22;
 /** Room of a socket for packets that are forwarded. */
 const TRAIN = 8 * 65_536;
 
+/** Gives a bound socket; throws, or rejects with, an error with a code. */
+export type Bound = (local: LocalAddress, port: number, natt: boolean) => number | Promise<number>;
+
 /** A maker of sockets that share their memory: only one of them receives, or sends, at a time. */
-export function kernelSockets(calls: SystemCalls): OpenSocket {
+export function kernelSockets(calls: SystemCalls, bound: Bound = (local, port) => boundSocket(calls, local, port)): OpenSocket {
   const turn = new Turn(calls);
   // Async, so that a refusal is a rejection as it is with dgram.
   return async (local, port, ear) => {
-    const fd = boundSocket(calls, local, port);
+    const fd = await bound(local, port, ear.passing !== undefined);
     try {
       return await Promise.resolve(new KernelSocket(calls, turn, fd, local.family, ear));
     } catch (error) {
@@ -39,7 +43,13 @@ export function kernelSockets(calls: SystemCalls): OpenSocket {
   };
 }
 
-function boundSocket(calls: SystemCalls, { address, family }: LocalAddress, port: number): number {
+/** A new socket; `shared`: others may be bound to the same place (`reuseport.ts`). Throws an error with a code. */
+export function boundSocket(
+  calls: SystemCalls,
+  { address, family }: LocalAddress,
+  port: number,
+  { shared = false } = {},
+): number {
   const octets = octetsOf(address, family);
   if (octets === undefined) throw systemError('bind', -EINVAL);
   const fd = checked('socket', calls.socket(family === 6 ? AF_INET6 : AF_INET));
@@ -49,6 +59,7 @@ function boundSocket(calls: SystemCalls, { address, family }: LocalAddress, port
     checked('setsockopt', calls.setOption(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER));
     calls.setOption(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
     calls.setOption(fd, SOL_UDP, UDP_GRO, 1); // an older kernel gives each datagram by itself
+    if (shared) checked('setsockopt', calls.setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1));
     const name = new Uint8Array(SOCKADDR[family]);
     writeSockaddr(name, 0, octets, port);
     checked('bind', calls.bind(fd, name));

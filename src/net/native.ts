@@ -10,6 +10,8 @@ export type SystemCalls = {
   /** A datagram socket, non-blocking, closed on exec. */
   socket(family: number): number;
   setOption(fd: number, level: number, option: number, value: number): number;
+  /** The same with a value of some octets. */
+  setOctets(fd: number, level: number, option: number, value: Uint8Array): number;
   bind(fd: number, name: Uint8Array): number;
   /** Writes the socket's own address. */
   getName(fd: number, name: Uint8Array): number;
@@ -80,7 +82,9 @@ function bindings(koffi: Koffi): SystemCalls & TunCalls {
     };
   };
   const socket = call<[number, number, number]>('int socket(int, int, int)');
-  const setsockopt = call<[number, number, number, Int32Array, number]>('int setsockopt(int, int, int, const void *, uint32_t)');
+  const setsockopt = call<[number, number, number, Int32Array | Uint8Array, number]>(
+    'int setsockopt(int, int, int, const void *, uint32_t)',
+  );
   const bind = call<[number, Uint8Array, number]>('int bind(int, const void *, uint32_t)');
   const getsockname = call<[number, Uint8Array, Uint32Array]>('int getsockname(int, void *, void *)');
   const recvmmsg = call<[number, Uint8Array, number, number, null]>('int recvmmsg(int, void *, unsigned int, int, void *)');
@@ -105,6 +109,7 @@ function bindings(koffi: Koffi): SystemCalls & TunCalls {
   return {
     socket: (family) => socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
     setOption: (fd, level, option, value) => setsockopt(fd, level, option, Int32Array.of(value), 4),
+    setOctets: (fd, level, option, value) => setsockopt(fd, level, option, value, value.length),
     bind: (fd, name) => bind(fd, name, name.length),
     getName: (fd, name) => getsockname(fd, name, Uint32Array.of(name.length)),
     receive: (fd, headers, count) => recvmmsg(fd, headers, count, 0, null),

@@ -14,7 +14,7 @@ import type { Answer, Answers, Order, Packet, PrimitiveCosts } from './protocol.
 
 type Gateway = {
   batch(packets: readonly Packet[]): Promise<readonly Packet[]>;
-  counters(): Readonly<Record<string, number>>;
+  counters(): Promise<Readonly<Record<string, number>>>;
   /** CPU time that counts, so far. */
   micros(): number;
   /** Does something whose CPU time counts. */
@@ -49,7 +49,7 @@ async function obey(order: Order): Promise<Answers[Order['do']]> {
       const now = running().micros();
       const micros = now - counted;
       counted = now;
-      return { micros, counters: running().counters() };
+      return { micros, counters: await running().counters() };
     }
     case 'primitives':
       return costs(primitivesOf(order.of), order.times);
@@ -136,7 +136,7 @@ function engine(text: string, nattPort: number): Gateway {
       micros += cpu() - before;
       return sent.splice(0);
     },
-    counters: () => made.counters(),
+    counters: () => Promise.resolve(made.counters()),
     micros: () => micros,
     charge(work) {
       const before = cpu();

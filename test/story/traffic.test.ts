@@ -12,7 +12,7 @@ const range = (a: number, b: number) => ({ start: Uint8Array.of(10, 50, 0, a), e
 /** Gives the gateway of a scene a data plane with the lab host behind it. */
 async function withTraffic(s: Scene): Promise<Traffic> {
   const { gateway } = s;
-  const traffic = new Traffic(gateway.config, {
+  const traffic = new Traffic(gateway.config, [], {
     now: () => s.now,
     forward: (from, to, octets, at, length) => gateway.send({ from, to, octets: octets.slice(at, at + length) }),
     command: (command) => gateway.command(command),

@@ -1,7 +1,7 @@
 /** A real daemon on loopback, asking emulated EMS over real HTTPS, with clients shaped like FortiClient on real sockets. */
 import { randomOctets, Secret } from '../../crypto/index.ts';
 import { loadConfig } from '../../src/config/index.ts';
-import { type Daemon, labInside, startDaemon } from '../../src/daemon.ts';
+import { type Daemon, startDaemon } from '../../src/daemon.ts';
 import { Dial, EmsEmulator, type EmsFault, fortiClientConnect, identity, type LabOptions } from '../../src/lab/index.ts';
 import type { Event, Journal } from '../../src/log/index.ts';
 
@@ -32,7 +32,7 @@ export type Stage = {
   told<K extends Event['kind']>(kind: K): readonly Extract<Event, { readonly kind: K }>[];
   /** Dials as the device UID, and waits for the end of IKE_AUTH. */
   dial(wish?: Partial<LabOptions> & { readonly uid?: string; readonly ip?: string; readonly announced?: boolean }): Promise<Dial>;
-  until(done: () => boolean, ms?: number): Promise<void>;
+  until(done: () => boolean | Promise<boolean>, ms?: number): Promise<void>;
   /** Reads the configuration again, which is of these wishes now. */
   reload(wish: Wish): ReturnType<Daemon['reload']>;
 };
@@ -61,13 +61,13 @@ export function staged(wish: Wish, play: (stage: Stage) => Promise<void>): () =>
     };
     const daemon = await startDaemon({
       ...{ config, listen: ['127.0.0.1'], ikePort: 0, nattPort: 0, capture: undefined, captureKeys: undefined, journal },
-      inner: wish.lab === true ? labInside(config) : undefined,
+      inner: wish.lab === true ? { kind: 'lab' } : undefined,
       reread: () => Promise.resolve({ kind: 'loaded', config: load(next), text: '' }),
     });
     daemon.debug.subscribe((line) => lines.push(line));
     const dials: Dial[] = [];
-    const until = async (done: () => boolean, ms = 4000) => {
-      for (const end = Date.now() + ms; !done(); ) {
+    const until = async (done: () => boolean | Promise<boolean>, ms = 4000) => {
+      for (const end = Date.now() + ms; !(await done()); ) {
         if (Date.now() > end) throw new Error(`it never came to that:\n${lines.slice(-20).join('\n')}`);
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
@@ -100,7 +100,7 @@ export function staged(wish: Wish, play: (stage: Stage) => Promise<void>): () =>
           return dial;
         },
       });
-      if (daemon.counters()['faults'] !== 0) throw new Error('the daemon had faults');
+      if ((await daemon.counters())['faults'] !== 0) throw new Error('the daemon had faults');
     } finally {
       for (const dial of dials) await dial.hangUp();
       await daemon.stop();

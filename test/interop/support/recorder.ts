@@ -67,6 +67,7 @@ const pump = new Pump(recorded, {
   tell: (event) => console.error(JSON.stringify(event)),
   say: () => undefined,
   keys: () => undefined,
+  share: () => undefined,
 });
 udp = await openUdp({ listen: [address], ikePort: 500, nattPort: 4500, onDatagram: (d) => pump.datagram(d) });
 console.log('recorder: ready');

@@ -182,8 +182,7 @@ export function view({ names = ['lab', 'spare'], ...told }: Told): ControlView {
   return {
     now: () => NOW,
     ems: () => all,
-    gateways: () => gateways,
-    traffic: () => shown,
+    tunnels: () => Promise.resolve({ gateways, traffic: shown }),
     reload: () => Promise.resolve({ ok: names.length > 0, text: 'gw.conf: no findings\nin force' }),
     admin: (key) => ({
       verify: say(`verify ${key}`, 0),

@@ -85,7 +85,7 @@ describe('the daemon', () => {
       new RegExp(`^00000000${invalidMajorVersion.source.slice(1)}`),
     );
     await daemon.stop();
-    expect(daemon.counters()).toMatchObject({ received: 2, sent: 2, faults: 0, noSocket: 0 });
+    expect(await daemon.counters()).toMatchObject({ received: 2, sent: 2, faults: 0, noSocket: 0 });
     const packets = (await readFile(capture)).length - 24;
     expect(packets).toBe(2 * (16 + 28 + 28) + 4 + 2 * (16 + 28 + 36) + 4);
   });

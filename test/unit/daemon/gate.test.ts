@@ -107,10 +107,10 @@ describe.each(silences)('EMS is silent: %s', (_, fault, said) => {
     staged({ tokenKeys: true, fault, posture: [patience(fault)] }, async (s) => {
       const dial = await s.dial({ announced: true });
       expect(dial.client.at).toBe('established');
-      expect(s.daemon.counters()).toMatchObject({ installed: 1, opened: 0 });
+      expect(await s.daemon.counters()).toMatchObject({ installed: 1, opened: 0 });
       dial.client.sendToken(performance.now(), await tokenOf(s, 'good'), NUMBER);
       dial.pump();
-      await s.until(() => s.daemon.counters()['opened'] === 1);
+      await s.until(async () => (await s.daemon.counters())['opened'] === 1);
       expect(s.told('token-number')).toMatchObject([{ number: NUMBER }]);
     }),
   );

@@ -1,7 +1,7 @@
 /** Traffic through a real daemon over loopback sockets, with the lab host behind it: no rights are needed. */
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/index.ts';
-import { labInside } from '../../../src/daemon.ts';
+import { labInside } from '../../../src/daemon/inside.ts';
 import { ping, tcpEcho, udpEcho } from '../../../src/lab/index.ts';
 import { staged, UID } from '../../support/postureDaemon.ts';
 
@@ -22,8 +22,8 @@ describe('a daemon with the lab host behind it', () => {
       const echoed = await tcpEcho(dial, BEHIND, data);
       expect(echoed?.length).toBe(200_000);
       expect(Buffer.compare(echoed ?? new Uint8Array(), data)).toBe(0);
-      await s.until(() => s.daemon.counters()['labConnections'] === 0); // our last ACK is on its way
-      expect(s.daemon.counters()).toMatchObject({ labIcmp: 3, labUdp: 1, labChecksum: 0, labMalformed: 0 });
+      await s.until(async () => (await s.daemon.counters())['labConnections'] === 0); // our last ACK is on its way
+      expect(await s.daemon.counters()).toMatchObject({ labIcmp: 3, labUdp: 1, labChecksum: 0, labMalformed: 0 });
       expect(dial.status.esp.drops).toEqual({});
     }),
   );
@@ -35,9 +35,9 @@ describe('a daemon with the lab host behind it', () => {
       expect(await ping(dial, BEHIND, { count: 1 })).toMatchObject({ received: 1 });
       s.ems.setTags(UID, []);
       await s.until(() => dial.client.at === 'closed');
-      const before = s.daemon.counters()['labReceived'];
+      const before = (await s.daemon.counters())['labReceived'];
       expect(await ping(dial, BEHIND, { count: 2, interval: 10, wait: 50 })).toMatchObject({ sent: 2, received: 0 });
-      expect(s.daemon.counters()['labReceived']).toBe(before);
+      expect((await s.daemon.counters())['labReceived']).toBe(before);
     }),
   );
 

@@ -57,6 +57,7 @@ function bench(script: Partial<PumpedEngine> = {}, world: Partial<World> = {}) {
     },
     say: (_scope, phrase) => void happened.push(`say ${phrase.text}`),
     keys: () => void happened.push('keys'),
+    share: ({ do: what }) => void happened.push(what),
     ...world,
   });
   return {

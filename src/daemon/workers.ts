@@ -1,0 +1,261 @@
+/**
+ * Several workers that are one gateway: a thread for each (`worker.ts`), with its part of the clients. Here is what they share:
+ * sockets, the posture of devices, who is connected where. A worker that dies takes its own SAs with it and nothing else; its
+ * clients get the Deletes that it had left, from its successor.
+ */
+import type { Worker } from 'node:worker_threads';
+import type { Command, Holding } from '../ike/index.ts';
+import type { Event } from '../log/index.ts';
+import { EnvironmentRefused, type Listener, SocketGroups, type SystemCalls } from '../net/index.ts';
+import type { Gateway, GatewayState, GatewayWorld, Loaded, TrafficWords } from './gateway.ts';
+import { Member } from './member.ts';
+import { merged, wordsOf } from './merged.ts';
+import { errorOf, resultOf } from './questions.ts';
+import { lanesOf } from './share.ts';
+import type { Farewell, Report, WorkerStart } from './workerTalk.ts';
+
+export type WorkersOptions = Omit<WorkerStart, 'index' | 'count' | 'timeOrigin' | 'source'> & {
+  readonly loaded: Loaded;
+  readonly workers: number;
+  readonly calls: SystemCalls;
+  /** Shows a thread that was just made: a test's own. */
+  readonly onThread?: (worker: Worker, index: number) => void;
+};
+
+/** A successor starts after so many ms, twice as many after each death soon after a start; what is not soon, is forgiven. */
+const AGAIN = { first: 100, most: 30_000, soon: 10_000 };
+
+/** Starts them all. Rejects with EnvironmentRefused when the machine does not allow one of them; then none is left. */
+export async function openWorkers(o: WorkersOptions, world: GatewayWorld): Promise<Gateway> {
+  const crew = new Crew(o, world);
+  await crew.start();
+  return crew;
+}
+
+/** What is known of a worker beside its thread. */
+type Post = {
+  readonly index: number;
+  member: Member | undefined;
+  /** What its clients get when it dies, by SPI. */
+  readonly wills: Map<string, Farewell>;
+  readonly holdings: Map<string, Holding>;
+  /** Its tunnels, by instance name: EMS and the journal must hear of their end. */
+  readonly tunnels: Map<string, { readonly event: Extract<Event, { kind: 'established' }>; readonly since: number }>;
+  startedAt: number;
+  wait: number;
+};
+
+class Crew implements Gateway {
+  readonly #o: WorkersOptions;
+  readonly #world: GatewayWorld;
+  readonly #groups: SocketGroups;
+  readonly #posts: readonly Post[];
+  /** Said by several of them, written once. */
+  readonly #said = new Set<string>();
+  #loaded: Loaded;
+  #debug = false;
+  #begun = false;
+  #stopping = false;
+  /** How it was when it ended. */
+  #last: GatewayState | undefined;
+
+  constructor(o: WorkersOptions, world: GatewayWorld) {
+    this.#o = o;
+    this.#world = world;
+    this.#loaded = o.loaded;
+    this.#groups = new SocketGroups(o.calls, o.workers);
+    this.#posts = lanesOf(o.workers).map(({ index }) => ({
+      ...{ index, member: undefined, wills: new Map(), holdings: new Map(), tunnels: new Map() },
+      ...{ startedAt: 0, wait: AGAIN.first },
+    }));
+  }
+
+  async start(): Promise<void> {
+    try {
+      await Promise.all(this.#posts.map((post) => this.#man(post)));
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  get listening(): readonly Listener[] {
+    return this.#members.find(({ listening }) => listening.length > 0)?.listening ?? [];
+  }
+  get traffic(): TrafficWords {
+    return wordsOf(this.#members.flatMap(({ traffic }) => traffic ?? []));
+  }
+  get unruled(): readonly string[] {
+    return this.#members[0]?.unruled ?? [];
+  }
+
+  begin(): void {
+    this.#begun = true;
+    for (const post of this.#posts) this.#begin(post, []);
+  }
+
+  debug(on: boolean): void {
+    this.#debug = on;
+    for (const member of this.#members) member.order({ do: 'debug', on });
+  }
+
+  command(command: Command): void {
+    for (const member of this.#members) member.order({ do: 'command', command });
+  }
+
+  async prepare(next: Loaded): Promise<void> {
+    const { source } = next;
+    const missing = this.#posts.find(({ member }) => member === undefined);
+    if (source === undefined || missing !== undefined)
+      throw new EnvironmentRefused('EAGAIN', `Worker ${missing?.index} is starting again.`, 'Try again in a moment.');
+    const before = this.#loaded.source;
+    const members = this.#members;
+    const results = await Promise.all(members.map((member) => resultOf(() => member.prepare(source))));
+    const refused = results.findIndex(({ ok }) => !ok);
+    if (refused < 0) return;
+    if (before !== undefined)
+      await Promise.all(members.filter((_, i) => results[i]?.ok).map((member) => resultOf(() => member.prepare(before))));
+    const result = results[refused];
+    if (result?.ok === false) throw errorOf(result);
+  }
+
+  async commit(next: Loaded): Promise<number> {
+    const { source } = next;
+    this.#loaded = next;
+    if (source === undefined) return 0;
+    const results = await Promise.all(this.#members.map((member) => resultOf(() => member.commit(source))));
+    return results.reduce((sum, result) => sum + (result.ok ? Number(result.value) : 0), 0);
+  }
+
+  async state(): Promise<GatewayState> {
+    if (this.#last !== undefined) return this.#last;
+    const states = await Promise.all(this.#members.map((member) => member.state()));
+    return merged(states.filter((state) => state !== undefined));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const last = await Promise.all(this.#members.map((member) => member.end()));
+    this.#last = merged(last.filter((state) => state !== undefined));
+    this.#groups.close();
+  }
+
+  get #members(): readonly Member[] {
+    return this.#posts.flatMap(({ member }) => (member === undefined ? [] : [member]));
+  }
+
+  /** Puts a thread on a post; resolves when it is ready to begin. */
+  async #man(post: Post): Promise<void> {
+    post.startedAt = performance.now();
+    const { listen, ikePort, nattPort, inner, workers: count } = this.#o;
+    const { source = '' } = this.#loaded;
+    const member = new Member(
+      { ...{ index: post.index, count, source, listen, ikePort, nattPort, inner }, timeOrigin: performance.timeOrigin },
+      {
+        report: (report) => this.#report(post, report),
+        answer: (asked) => this.#answer(post, asked),
+        died: (why) => this.#died(post, why),
+      },
+    );
+    this.#o.onThread?.(member.thread, post.index);
+    await member.ready;
+    post.member = member;
+    member.order({ do: 'debug', on: this.#debug });
+    for (const other of this.#posts)
+      if (other !== post)
+        for (const holding of other.holdings.values()) member.order({ do: 'command', command: { do: 'held', holding } });
+  }
+
+  #begin({ member }: Post, farewells: readonly Farewell[]): void {
+    if (this.#begun) member?.order({ do: 'begin', farewells });
+  }
+
+  #report(post: Post, report: Report): void {
+    const world = this.#world;
+    switch (report.say) {
+      case 'note': {
+        const text = JSON.stringify([report.message, report.fields]);
+        if (this.#said.has(text)) return;
+        if (!this.#begun) this.#said.add(text);
+        return world.note(report.level, report.message, report.fields);
+      }
+      case 'event':
+        this.#remember(post, report.event);
+        return world.tell(report.event);
+      case 'line':
+        return world.say(report.scope, report.line);
+      case 'held':
+        post.holdings.set(report.holding.name, report.holding);
+        return this.#others(post, { do: 'held', holding: report.holding });
+      case 'left':
+        post.holdings.delete(report.name);
+        return this.#others(post, { do: 'left', name: report.name });
+      case 'oust': {
+        const { name, how, reason } = report;
+        const holder = this.#posts.find(({ holdings }) => holdings.has(name));
+        return holder?.member?.order({ do: 'command', command: { do: 'oust', name, how, reason } });
+      }
+      case 'will':
+        if (report.datagram === undefined) post.wills.delete(report.spi);
+        else post.wills.set(report.spi, report.datagram);
+        return;
+      case 'release':
+        return this.#groups.release(post.index, report.fd);
+      default:
+        return;
+    }
+  }
+
+  #answer(post: Post, report: Extract<Report, { say: 'resolve' | 'socket' }>): unknown {
+    if (report.say === 'resolve') return this.#world.resolve(report.question);
+    return this.#groups.socket(post.index, report.local, report.port, report.natt);
+  }
+
+  #others(post: Post, command: Command): void {
+    for (const other of this.#posts) if (other !== post) other.member?.order({ do: 'command', command });
+  }
+
+  #remember({ tunnels }: Post, event: Event): void {
+    if (event.kind === 'established') tunnels.set(event.gateway, { event, since: performance.now() });
+    else if (event.kind === 'closed') tunnels.delete(event.gateway);
+  }
+
+  #died(post: Post, why: string): void {
+    const manned = post.member !== undefined;
+    post.member = undefined;
+    if (this.#stopping || !manned) return; // a start that fails is told to who waits for it
+    const { index, tunnels, holdings, wills } = post;
+    this.#world.note('error', `worker ${index} died; its clients are told, the others go on`, { tunnels: tunnels.size, why });
+    for (const { event, since } of tunnels.values()) {
+      const { kind: _, suite: __, method: ___, ...subject } = event;
+      const seconds = Math.round((performance.now() - since) / 1000);
+      this.#world.tell({ kind: 'closed', reason: 'fault', why: `worker ${index} died`, seconds, ...subject });
+    }
+    for (const name of holdings.keys()) this.#others(post, { do: 'left', name });
+    const farewells = [...wills.values()];
+    tunnels.clear();
+    holdings.clear();
+    wills.clear();
+    if (performance.now() - post.startedAt > AGAIN.soon) post.wait = AGAIN.first;
+    this.#again(post, farewells);
+  }
+
+  #again(post: Post, farewells: readonly Farewell[]): void {
+    const { wait } = post;
+    post.wait = Math.min(AGAIN.most, 2 * wait);
+    setTimeout(() => {
+      if (this.#stopping) return;
+      this.#man(post).then(
+        () => {
+          this.#world.note('info', `worker ${post.index} is there again`);
+          this.#begin(post, farewells);
+        },
+        (error: unknown) => {
+          const said = error instanceof Error ? error.message : String(error);
+          this.#world.note('error', `worker ${post.index} cannot start`, { why: said });
+          this.#again(post, farewells);
+        },
+      );
+    }, wait).unref();
+  }
+}
