@@ -7,12 +7,14 @@ import { validatePath } from '../../crypto/index.ts';
 import type { Config } from '../../src/config/index.ts';
 import type { ChildOutput } from '../../src/daemon/traffic.ts';
 import {
+  ALONE,
   type Answer,
   type ChildKeys,
   type Command,
   Engine,
   type GatewayView,
   type IkeKeyTable,
+  type Lane,
   type Output,
   type Question,
   type Watch,
@@ -41,6 +43,8 @@ export type GatewayOptions = {
   readonly debug?: boolean;
   /** A data plane as liveness sees it. */
   readonly watch?: Watch;
+  /** One of several engines of a gateway. */
+  readonly lane?: Lane;
 };
 
 export class Gateway implements Party {
@@ -60,6 +64,9 @@ export class Gateway implements Party {
   /** Every question, and those that nobody has answered. */
   readonly asked: Asked[] = [];
   readonly open: Asked[] = [];
+  /** What it tells the other engines; what would end each SA if this engine died, by our SPI. */
+  readonly shared: Extract<Output, { do: 'held' | 'left' | 'oust' }>[] = [];
+  readonly wills = new Map<string, Datagram>();
   /** What the engine asked of the data plane that makes no sense. */
   readonly mistakes: string[] = [];
   script: Script;
@@ -77,7 +84,15 @@ export class Gateway implements Party {
     this.script = script;
     this.#clock = clock;
     this.#stream.subscribe((line) => this.lines.push(line));
-    this.engine = new Engine({ config, entropy, clocks: clock.clocks, debug, exportKeys: debug, watch: o.watch });
+    this.engine = new Engine({
+      config,
+      entropy,
+      clocks: clock.clocks,
+      debug,
+      exportKeys: debug,
+      watch: o.watch,
+      lane: o.lane ?? ALONE,
+    });
   }
 
   datagram({ octets, from, to }: Datagram): void {
@@ -166,7 +181,12 @@ export class Gateway implements Party {
       name,
       this.count(name),
     ]);
-    const ours = { installed: this.installed.size, valves: this.opened.size, deleting: this.engine.deleting };
+    const ours = {
+      installed: this.installed.size,
+      valves: this.opened.size,
+      deleting: this.engine.deleting,
+      wills: this.wills.size,
+    };
     return [...gauges, ...Object.entries(ours)].flatMap(([name, n]) => (n === 0 ? [] : [`${name}: ${n}`]));
   }
 
@@ -219,6 +239,15 @@ export class Gateway implements Party {
         return;
       case 'keys':
         this.keys.push(output.table);
+        return;
+      case 'held':
+      case 'left':
+      case 'oust':
+        this.shared.push(output);
+        return;
+      case 'will':
+        if (output.datagram === undefined) this.wills.delete(output.spi);
+        else this.wills.set(output.spi, output.datagram);
     }
   }
 }

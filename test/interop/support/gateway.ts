@@ -13,6 +13,8 @@ export type GatewayOptions = {
   readonly config: string;
   readonly listen: readonly string[];
   readonly flags?: readonly string[];
+  /** False: without a capture and its keys. */
+  readonly captured?: boolean;
 };
 export type JournalLine = {
   readonly event?: string;
@@ -52,7 +54,8 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
   await writeFile(at('gateway.conf'), o.config, { mode: 0o600 });
   const args = [
     ...['run', '--config', at('gateway.conf'), ...o.listen.flatMap((address) => ['--listen', address]), '--state', at('state')],
-    ...['--debug', 'ike', '--capture', at('ike.pcap'), '--capture-keys', at('keys'), ...(o.flags ?? [])],
+    ...['--debug', 'ike', ...(o.flags ?? [])],
+    ...(o.captured === false ? [] : ['--capture', at('ike.pcap'), '--capture-keys', at('keys')]),
   ];
   const daemon = start(process.execPath, [command, ...args], { namespace: o.namespace });
   try {

@@ -14,6 +14,8 @@ export type SceneOptions = {
   readonly second?: boolean;
   readonly listen?: readonly string[];
   readonly flags?: readonly string[];
+  /** False: without a capture and its keys. */
+  readonly captured?: boolean;
   /** The configuration of the gateway; made once, before the first test. */
   readonly config: () => Promise<string> | string;
 };
@@ -52,6 +54,7 @@ export function scene(o: SceneOptions): Scene {
       config,
       listen: o.listen ?? [addresses.gateway],
       flags: o.flags ?? [],
+      captured: o.captured ?? true,
     });
   });
 

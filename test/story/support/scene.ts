@@ -7,7 +7,7 @@ import { expect } from 'vitest';
 import { type KeyType, loadPrivateKey } from '../../../crypto/index.ts';
 import { Secret } from '../../../crypto/secret.ts';
 import type { Config } from '../../../src/config/index.ts';
-import type { Watch } from '../../../src/ike/index.ts';
+import type { Lane, Watch } from '../../../src/ike/index.ts';
 import { type ClientAuth, type GatewayAuth, identity, LabClient, type LabOptions } from '../../../src/lab/index.ts';
 import { VirtualClock } from '../../support/clock.ts';
 import { type ConfigText, configOf, GATEWAY, secrets } from '../../support/configs.ts';
@@ -25,6 +25,8 @@ export type SceneOptions = ConfigText & {
   readonly debug?: boolean;
   /** A data plane as liveness sees it. */
   readonly watch?: Watch;
+  /** One of several engines of a gateway. */
+  readonly lane?: Lane;
   /** Where the gateway listens. */
   readonly addresses?: readonly string[];
 };
@@ -52,7 +54,7 @@ export class Scene {
   readonly #forgiven = new Set<LabClient>();
   #secrets: readonly string[] = Object.values(secrets);
 
-  constructor({ config, seed = 'story', weather = {}, script, debug, addresses, watch, ...text }: SceneOptions) {
+  constructor({ config, seed = 'story', weather = {}, script, debug, addresses, watch, lane, ...text }: SceneOptions) {
     this.random = new SeededRandom(seed);
     this.net = new VirtualNet({ clock: this.clock, random: this.random, weather });
     this.gateway = new Gateway({
@@ -63,6 +65,7 @@ export class Scene {
       ...(debug === undefined ? {} : { debug }),
       ...(addresses === undefined ? {} : { addresses }),
       ...(watch === undefined ? {} : { watch }),
+      ...(lane === undefined ? {} : { lane }),
     });
     this.net.attach(this.gateway);
   }
