@@ -25,9 +25,10 @@ const CONTROL_LENGTH = 10;
 const LENGTH = 14;
 const IOVEC = 4;
 const CONTROL = 8;
-/** In octets: CMSG_SPACE of an int, and CMSG_LEN of a short. */
+/** In octets: CMSG_SPACE of an int, CMSG_LEN of a short as the kernel takes it, and of an int as the kernel gives it. */
 const CONTROL_SPACE = 24;
 const SEGMENT_CONTROL = 18;
+const GRO_CONTROL = 20;
 /** udp(7) */
 export const SOL_UDP = 17;
 export const UDP_SEGMENT = 103;
@@ -135,15 +136,17 @@ export class Inbox {
     return this.#messages.words[i * HEADER + LENGTH] as number;
   }
 
-  /** Octets of each datagram of message i, the last of which may be shorter. */
+  /** Octets of each datagram of message i, the last of which may be shorter; all of it, when nothing whole and true says less. */
   size(i: number): number {
     const { words, controls } = this.#messages;
     const length = this.length(i);
     const given = words[i * HEADER + CONTROL_LENGTH] as number;
-    if (given < SEGMENT_CONTROL || given > CONTROL_SPACE) return length;
+    if (given < GRO_CONTROL || given > CONTROL_SPACE) return length;
     const c = i * CONTROL;
-    const size = (controls[c + 4] as number) & 0xffff;
-    return controls[c + 2] === SOL_UDP && controls[c + 3] === UDP_GRO && size > 0 ? size : length;
+    // A control message that was cut (MSG_CTRUNC) says its own, smaller length; behind it lies what an earlier call left.
+    if (controls[c] !== GRO_CONTROL || controls[c + 1] !== 0) return length;
+    const size = controls[c + 4] as number;
+    return controls[c + 2] === SOL_UDP && controls[c + 3] === UDP_GRO && size > 0 && size < length ? size : length;
   }
 }
 
@@ -272,6 +275,7 @@ export class Outbox {
     const i = this.#count - 1;
     const size = this.#sizes[i] as number;
     return (
+      length > 0 && // an empty one would be no part of a run, and none would be sent
       length <= size &&
       size <= longest &&
       this.#end + length - (this.#starts[i] as number) <= MOST_RUN &&
