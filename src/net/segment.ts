@@ -10,6 +10,8 @@ import { GSO, gsoSize, gsoType, VNET } from './vnet.ts';
 
 /** Larger than any piece: a device's MTU has 16 bits. */
 const ROOM = 0xffff;
+/** Of one segment: 64 KB in pieces of 16 octets, which is what the least MTU of IPv4, 68, leaves to TCP with timestamps. */
+const MOST_PIECES = 4096;
 
 /** Takes a piece; its octets are the taker's only during the call. */
 export type TakePacket = (octets: Uint8Array, at: number, length: number) => void;
@@ -39,8 +41,11 @@ export class Segmenter {
     const version = (b[at] as number) >>> 4;
     if (!(six ? version === 6 && b[at + 6] === TCP : type === GSO.tcp4 && version === 4 && b[at + 9] === TCP)) return false;
     if (transport < 20 || length < transport + 20 || size === 0) return false;
+    if ((six ? 40 + get16(b, at + 4) : get16(b, at + 2)) !== length) return false; // no octet that is none of the packet
     const headers = headersOf(b, at, transport);
-    if (headers < transport + 20 || headers >= length || headers + Math.min(size, length) > ROOM) return false;
+    if (headers < transport + 20 || headers >= length || headers + Math.min(size, length - headers) > ROOM) return false;
+    // Pieces may be as small as their sender made them: the kernel joins what arrived. Only their number has a bound.
+    if (length - headers > size * MOST_PIECES) return false;
     const [piece, to] = [this.#piece, this.#at];
     const head = b.subarray(at, at + headers);
     const flags = b[at + transport + 13] as number;

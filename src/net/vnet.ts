@@ -40,6 +40,8 @@ export function writeTcp(b: Uint8Array, at: number, six: boolean, headers: numbe
   putLittle(b, at + 8, TCP_CHECKSUM);
 }
 const TCP_CHECKSUM = 16;
+/** No header of IP is shorter: nothing of it is written over. */
+const LEAST_IP = 20;
 
 /**
  * Finishes the checksum of a packet at `at` behind its header, where that asks for it.
@@ -49,7 +51,7 @@ const TCP_CHECKSUM = 16;
 export function complete(b: Uint8Array, header: number, at: number, length: number): boolean {
   if (((b[header] as number) & NEEDS_CSUM) === 0) return true;
   const [start, offset] = [little(b, header + 6), little(b, header + 8)];
-  if (start + offset + 2 > length) return false;
+  if (start < LEAST_IP || start + offset + 2 > length) return false;
   const field = at + start + offset;
   // The field's own octets are the sum of the pseudo header, and part of what is summed.
   const sum = ~sumOf(b, at + start, length - start) & 0xffff;

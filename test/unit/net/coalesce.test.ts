@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Coalescer } from '../../../src/net/coalesce.ts';
 import { Segmenter } from '../../../src/net/segment.ts';
 import { VNET } from '../../../src/net/vnet.ts';
-import { ACK, CWR, ECE, FIN, octets, PSH, SYN, stream, tcp, URG, upperSum } from './tcpPackets.ts';
+import { ACK, CWR, ECE, FIN, octets, PSH, SYN, stream, tcp, URG } from './tcpPackets.ts';
 
 type Written = { readonly octets: Uint8Array; readonly packets: number };
 
@@ -159,42 +159,55 @@ it('a segment that the device does not take is lost as a whole, and told', () =>
   expect(written).toHaveLength(2);
 });
 
-describe('a segment of the kernel', () => {
-  const header = (over: readonly number[]) => Uint8Array.from([1, 1, 40, 0, 0xe8, 3, 20, 0, 16, 0, ...over]);
-  const cut = (b: Uint8Array) => {
-    const out: Uint8Array[] = [];
-    const done = new Segmenter(24, 64, (p, at, length) => out.push(p.slice(at, at + length))).cut(b, VNET, b.length - VNET);
-    return done ? out : undefined;
-  };
-
-  it('has FIN and PSH in its last piece, CWR in its first', () => {
-    const out = cut(header([...tcp({ payload: octets(2500), flags: ACK | PSH | FIN | CWR })])) ?? [];
-    expect(out.map((p) => p[33])).toEqual([ACK | CWR, ACK, ACK | PSH | FIN]);
-    for (const p of out) expect(upperSum(p, 20)).toBe(0xffff);
+describe('the bounds', () => {
+  it('a packet as long as IP has is taken, and nothing joins it', () => {
+    const { written, coalescer, add } = joiner();
+    const largest = tcp({ payload: octets(65_495) });
+    const plain = largest.slice();
+    plain[9] = 17;
+    expect([add(largest), add(tcp({ seq: 1 + 65_495, payload: octets(1) })), add(plain)]).toEqual([true, true, true]);
+    coalescer.flush();
+    expect(written.map((w) => [w.packets, w.octets.length - VNET])).toEqual([
+      [1, 65_535],
+      [1, 65_535],
+      [1, 41],
+    ]);
   });
 
-  it('that is not what its header says is refused, whatever it is', () => {
-    const packet = tcp({ payload: octets(2500) });
-    const other = (change: (b: Uint8Array) => void) => {
-      const b = header([...packet]);
-      change(b);
-      return b;
-    };
-    for (const b of [
-      other((p) => p.set([4], 1)), // IPv6, and it is not
-      other((p) => p.set([3], 1)), // UDP
-      other((p) => p.set([0, 0], 4)), // pieces of nothing
-      other((p) => p.set([0x4f], VNET)), // a header longer than can be
-      other((p) => p.set([17], VNET + 9)),
-      other((p) => p.set([0x10], VNET + 32)), // a TCP header that is too short
-      header([...packet.subarray(0, 39)]),
-      header([0x45]),
-    ])
-      expect(cut(b)).toBe(undefined);
-    fc.assert(
-      fc.property(fc.uint8Array({ minLength: VNET + 1, maxLength: 200 }), (b) => {
-        for (const p of cut(b) ?? []) expect(p.length).toBeLessThanOrEqual(b.length);
-      }),
-    );
+  it.each([
+    [false, 65_535 - 40],
+    [true, 65_535 - 60],
+  ])('a segment is filled to the last octet, and the next one begins another (IPv6 %s)', (six, most) => {
+    const { written, coalescer, add } = joiner();
+    const size = six ? 1310 : 1190; // by which the most cannot be divided
+    const packets = stream(most + 100, size, { six });
+    const whole = Math.floor(most / size);
+    const last = packets.slice(0, whole).reduce((sum, p) => sum + p.length - (six ? 60 : 40), 0);
+    for (const packet of packets.slice(0, whole)) add(packet);
+    // One that fits to the octet, then one more.
+    const fits = tcp({ six, seq: 1 + last, id: whole, payload: octets(most - last) });
+    const over = tcp({ six, seq: 1 + most, id: whole + 1, payload: octets(1) });
+    for (const packet of [fits, over]) add(packet);
+    coalescer.flush();
+    expect(written.map((w) => w.packets)).toEqual([whole + 1, 1]);
+    expect(written[0]?.octets).toHaveLength(VNET + 65_535);
+    expect(written.flatMap(apart)).toEqual([...packets.slice(0, whole), fits, over]);
+  });
+
+  it('a packet that was cut anywhere passes by as it is, and what lies behind it is not read', () => {
+    for (const six of [false, true]) {
+      const packet = tcp({ six, seq: 101, payload: octets(40) });
+      for (let length = 1; length < packet.length; length++) {
+        const { written, coalescer } = joiner();
+        const first = tcp({ six, payload: octets(100) });
+        expect(coalescer.add(first, 0, first.length)).toBe(true);
+        expect(coalescer.add(packet, 0, length)).toBe(true);
+        coalescer.flush();
+        expect(written.map((w) => w.packets)).toEqual([1, 1]);
+        const out = written.map(({ octets: b }) => b.slice(VNET));
+        expect(out).toContainEqual(first);
+        expect(out).toContainEqual(packet.slice(0, length));
+      }
+    }
   });
 });
