@@ -199,7 +199,7 @@ export class DataPlane {
     if (octets < 0) return this.#dropIn(sa, 'padding');
     const reason = this.#received(sa, b, payload, octets, b[payload + plain - 1] ?? 0, now);
     if (reason !== undefined) this.#dropIn(sa, reason);
-    this.#limits(sa);
+    this.#limits(sa, now);
     return reason;
   }
 
@@ -223,7 +223,7 @@ export class DataPlane {
     const roomy = at >= HEADROOM && at + length + TAILROOM <= b.length;
     const reason = this.#fit(sa, b, roomy, now);
     if (reason !== undefined) this.#dropOut(sa, reason);
-    this.#limits(sa);
+    this.#limits(sa, now);
     return reason;
   }
 
@@ -310,7 +310,7 @@ export class DataPlane {
     if (p.fragment === 'later' && sa.portBased) return 'fragment';
     if (!hop(b, p)) return 'ttl';
     const reason = this.#fit(sa, b, false, now); // what lies behind it may be the next datagram
-    this.#limits(sa);
+    this.#limits(sa, now);
     return reason;
   }
 
@@ -397,8 +397,8 @@ export class DataPlane {
     this.#events.push({ kind: 'moved', spi: sa.spiIn, gateway: sa.owner.gateway, path });
   }
 
-  #limits(sa: Sa): void {
-    const kind = sa.passed();
+  #limits(sa: Sa, now: number): void {
+    const kind = sa.passed(now);
     if (kind !== undefined) this.#events.push({ kind, spi: sa.spiIn, gateway: sa.owner.gateway });
   }
 

@@ -21,7 +21,10 @@ export type Opener = Sizes & {
   dispose(): void;
 };
 
-/** Octets and packets, each direction by itself. Undefined: no limit. */
+/**
+ * Octets and packets, each direction by itself. Undefined: no limit. A soft end of octets is the latest: a rekey takes its time,
+ * in which a fast client carries more than what lies between soft and hard.
+ */
 export type Limits = { readonly octets?: number | undefined; readonly packets?: number | undefined };
 
 /** A child SA to install. The ciphers are the data plane's from then on: it disposes of them. */
@@ -52,6 +55,11 @@ export type EspChild = {
 
 /** Numbers of the last sixteenth are the rekey's time; the last one is never passed (RFC 4303 §3.3.3). */
 const LAST = { plain: 0xffff_ffff, esn: 2 ** 53 - 1 };
+/** What a rekey may take, ms: a request that is lost is said again after two seconds. */
+const REKEY = 3000;
+/** The pace is looked at from half of what may be carried on, and whenever so much of it has been carried since. */
+const FIRST_LOOK = 1 / 2;
+const NEXT_LOOK = 1 / 16;
 
 export class Sa {
   readonly spiIn: number;
@@ -78,8 +86,12 @@ export class Sa {
   ended = false;
   toldSoft = false;
   readonly #last: number;
-  readonly #soft: Limits;
-  readonly #hard: Limits;
+  readonly #soft: Bounds;
+  readonly #hard: Bounds;
+  /** Octets at which the pace is looked at next; those, and the moment, of the last look. */
+  #look: number;
+  #looked = 0;
+  #lookedAt: number;
 
   constructor(child: EspChild, owner: Owner, window: number, outerMtu: number, now: number) {
     this.spiIn = child.spiIn;
@@ -96,8 +108,10 @@ export class Sa {
     this.path = child.path;
     this.mtu = mtuOf(child.path, child.sealer, outerMtu);
     this.#last = child.esn ? LAST.esn : LAST.plain;
-    this.#soft = child.soft ?? {};
-    this.#hard = child.hard ?? {};
+    this.#soft = boundsOf(child.soft);
+    this.#hard = boundsOf(child.hard);
+    this.#look = Math.min(this.#soft.octets, this.#hard.octets * FIRST_LOOK);
+    this.#lookedAt = now;
   }
 
   /** Later fragments cannot be judged here. */
@@ -124,27 +138,42 @@ export class Sa {
   }
 
   /** Which limit has been passed since the last time this said something. Past a hard one the SA is over. */
-  passed(): 'soft' | 'hard' | undefined {
+  passed(now: number): 'soft' | 'hard' | undefined {
     const { inOctets, outOctets, inPackets, outPackets } = this.counters;
     const octets = Math.max(inOctets, outOctets);
     const packets = Math.max(inPackets, outPackets);
     const number = Math.max(this.sequence, this.window.top);
-    if (this.sequence >= this.#last || beyond(this.#hard, octets, packets)) {
+    if (this.sequence >= this.#last || octets >= this.#hard.octets || packets >= this.#hard.packets) {
       if (this.ended) return undefined;
       this.ended = true;
       return 'hard';
     }
-    if (this.toldSoft || (number < this.#last * 0.9375 && !beyond(this.#soft, octets, packets))) return undefined;
+    if (this.toldSoft) return undefined;
+    const due = number >= this.#last * 0.9375 || packets >= this.#soft.packets;
+    if (!due && (octets < this.#look || !this.#nearEnd(octets, now))) return undefined;
     this.toldSoft = true;
     return 'soft';
   }
+
+  /** Is the soft end reached, or would the hard one be before a rekey is done, at the pace since the last look? */
+  #nearEnd(octets: number, now: number): boolean {
+    const { octets: hard } = this.#hard;
+    const { octets: soft } = this.#soft;
+    if (octets >= soft) return true;
+    const near = (octets - this.#looked) * REKEY >= (hard - octets) * (now - this.#lookedAt);
+    this.#looked = octets;
+    this.#lookedAt = now;
+    this.#look = Math.min(soft, octets + hard * NEXT_LOOK);
+    return near;
+  }
 }
 
-const beyond = (
-  { octets = Number.POSITIVE_INFINITY, packets = Number.POSITIVE_INFINITY }: Limits,
-  o: number,
-  p: number,
-): boolean => o >= octets || p >= packets;
+type Bounds = { readonly octets: number; readonly packets: number };
+
+const boundsOf = ({ octets = Number.POSITIVE_INFINITY, packets = Number.POSITIVE_INFINITY }: Limits = {}): Bounds => ({
+  octets,
+  packets,
+});
 
 /** What an inner packet may have for its outer one to keep to `outerMtu`; never less than IPv4 demands of a link. */
 export function mtuOf({ remote, natt }: Path, sealer: Sizes, outerMtu: number): number {

@@ -92,11 +92,12 @@ interop('rekeys under traffic', () => {
         swanctl: { connections: connection('vpn', { shape: 'psk' }), secrets: clientSecrets() },
       });
       expect((await charon.initiate('vpn')).code).toBe(0);
-      // Twice 5 MB and more in both directions; what lies between soft and hard end lasts for tenths of a second at this pace.
+      // Twice 5 MB and more in both directions; a tenth of it lasts for tenths of a second at this pace.
       expect(await from(play, 'count', '8800', '1', '1200')).toBe('8800 of 8800');
       const [up, down] = ['child-up', 'child-down'].map((kind) => play.gateway.journal().filter(({ event }) => event === kind));
-      expect(up).toHaveLength(3);
-      expect(down?.map(({ reason }) => reason)).toEqual(['rekeyed', 'rekeyed']);
+      // The faster the machine, the earlier: four or five children, if it keeps the pace.
+      expect(up?.length).toBeGreaterThanOrEqual(3);
+      expect(down?.map(({ reason }) => reason)).toEqual(new Array((up?.length ?? 1) - 1).fill('rekeyed'));
     });
   });
 });
