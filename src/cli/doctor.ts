@@ -9,10 +9,10 @@ export const doctor: Verb = {
   name: 'doctor',
   summary: 'look at the machine: what is there for the gateway, what is not, and how to mend it',
   text: [
-    'Looks at everything that the gateway needs: Node and its cryptography, the ports, the TUN device, the kernel. A device',
-    'is made and removed again, ports are bound and let go; nobody is served and nothing stays. A gateway that runs already',
-    'has its ports: then they are told as taken. Exit code 0 when the gateway can start, 3 when it cannot; warnings are',
-    'about what it does without. With a configuration its findings come first: exit code 2 when it has errors.',
+    'Looks at everything that the gateway needs: Node and its cryptography, the ports, the TUN device, the kernel, nftables.',
+    'A device is made and removed again, ports are bound and let go; nobody is served and nothing stays. A gateway that',
+    'runs already has its ports: then they are told as taken. Exit code 0 when the gateway can start, 3 when it cannot;',
+    'warnings are about what it does without. With a configuration its findings come first: exit code 2 when it has errors.',
   ],
   options: [
     { name: 'config', value: 'FILE', help: 'a configuration: its ports are looked at, and what it asks of the machine' },

@@ -5,6 +5,7 @@ import type { Config } from '../config/index.ts';
 import { HEADROOM, TAILROOM } from '../esp/index.ts';
 import {
   EnvironmentRefused,
+  forwardDrops,
   hasProgram,
   notForwarding,
   offloads,
@@ -48,6 +49,8 @@ export type Instruments = {
   /** UDP options that the kernel lacks. */
   readonly lacks: () => Promise<readonly string[]>;
   readonly notForwarding: () => Promise<readonly string[]>;
+  /** Chains of nftables that drop what is forwarded, with no word about devices of this prefix. */
+  readonly forwardDrops: (prefix: string) => Promise<readonly string[]>;
   /** A number of /proc/sys; undefined where there is none. */
   readonly setting: (name: string) => Promise<number | undefined>;
   readonly program: (name: string) => Promise<boolean>;
@@ -75,6 +78,7 @@ export async function examine(o: Patient, look: Instruments = instruments): Prom
     await speed(look),
     await buffers(look),
     ...(await forwarding(look)),
+    ...(await dropped(look)),
   ];
 }
 
@@ -165,6 +169,24 @@ async function forwarding(look: Instruments): Promise<readonly Finding[]> {
   }));
 }
 
+/** A hint, since rules are not run here: one of them may accept our packets by other words. */
+async function dropped(look: Instruments): Promise<readonly Finding[]> {
+  const prefix = DEVICE.replace('%d', '');
+  const chains = await look.forwardDrops(prefix);
+  if (chains.length === 0) return [];
+  const accepts = chains.flatMap((chain) =>
+    ['iifname', 'oifname'].map((way) => `nft insert rule ${chain} '${way} "${prefix}*" accept'`),
+  );
+  const who = `${chains.join(', ')}, and no rule there names ${prefix}*`;
+  return [
+    {
+      ...{ about: 'forwarding firewall', state: 'warning' },
+      says: `what is forwarded is dropped by ${who}: clients may reach nothing behind this machine`,
+      fix: `Let it through, at every start of the machine: ${accepts.join('; ')}`,
+    },
+  ];
+}
+
 async function tried(about: string, otherwise: 'warning' | 'wrong', look: () => Promise<string>): Promise<Finding> {
   try {
     return { about, state: 'fine', says: await look() };
@@ -198,6 +220,7 @@ const instruments: Instruments = {
     return typeof calls === 'string' ? ['UDP_SEGMENT', 'UDP_GRO'] : offloads(calls);
   },
   notForwarding,
+  forwardDrops,
   async setting(name) {
     const text = await readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8').catch(() => undefined);
     return text === undefined ? undefined : Number(text);

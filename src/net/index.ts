@@ -2,6 +2,7 @@
 export { type LocalAddress, localAddresses } from './addresses.ts';
 export { type Capture, openCapture } from './capture.ts';
 export type { EspKeys } from './espTable.ts';
+export { forwardDrops } from './forwardDrops.ts';
 export { type Geography, openGeography } from './geography.ts';
 export type { InnerNetwork, InsideConfig } from './inner.ts';
 export { kernelSockets, offloads } from './kernelSockets.ts';

@@ -13,6 +13,7 @@ const good: Instruments = {
   native: () => Promise.resolve(undefined),
   lacks: () => Promise.resolve([]),
   notForwarding: () => Promise.resolve([]),
+  forwardDrops: () => Promise.resolve([]),
   setting: () => Promise.resolve(8 * 1024 * 1024),
   program: () => Promise.resolve(true),
   writable: () => Promise.resolve(true),
@@ -56,6 +57,13 @@ describe('a machine', () => {
     ['with an old kernel', { lacks: () => Promise.resolve(['UDP_GRO']) }, 'UDP in runs', 'warning', /UDP_GRO/],
     ['with small buffers', { setting: () => Promise.resolve(212_992) }, 'socket buffers', 'warning', /rmem_max and .*wmem_max/],
     ['that keeps packets', { notForwarding: () => Promise.resolve(['a.b']) }, 'forwarding', 'warning', /a\.b is 0/],
+    [
+      'whose firewall drops what it forwards',
+      { forwardDrops: (prefix) => Promise.resolve([`ip filter ${prefix}`]) },
+      'forwarding firewall',
+      'warning',
+      /ip filter postern, and no rule there names postern\*/,
+    ],
     ['without nft', { program: () => Promise.resolve(false) }, 'masquerade', 'warning', /nft is not installed/],
     ['without its directory', { writable: () => Promise.resolve(false) }, 'state directory', 'wrong', /not there/],
   ])('%s is told that, and what to do', async (_, lacks, about, state, says) => {
@@ -64,6 +72,18 @@ describe('a machine', () => {
     expect(found[0]).toMatchObject({ about, state });
     expect(found[0]?.says).toMatch(says);
     expect(found[0]?.fix).toBeTruthy();
+  });
+
+  it('whose firewall has two such chains is told of both at once, with every rule that mends it', async () => {
+    const forwardDrops = () => Promise.resolve(['ip filter FORWARD', 'inet firewalld filter_FORWARD']);
+    const found = bad(await examine(patient, { ...good, forwardDrops }));
+    expect(found.map(({ about }) => about)).toEqual(['forwarding firewall']);
+    expect(found[0]?.fix?.split(/: |; /).slice(1)).toEqual([
+      `nft insert rule ip filter FORWARD 'iifname "postern*" accept'`,
+      `nft insert rule ip filter FORWARD 'oifname "postern*" accept'`,
+      `nft insert rule inet firewalld filter_FORWARD 'iifname "postern*" accept'`,
+      `nft insert rule inet firewalld filter_FORWARD 'oifname "postern*" accept'`,
+    ]);
   });
 
   it('without /proc says nothing of its buffers', async () => {
