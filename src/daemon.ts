@@ -6,7 +6,7 @@ import type { Config } from './config/index.ts';
 import type { ControlServer } from './control/index.ts';
 import { openControl } from './daemon/control.ts';
 import { type Gateway, type GatewayState, type GatewayWorld, openGateway, unixTime, unreachable } from './daemon/gateway.ts';
-import { type InsideWish, insideOpener } from './daemon/inside.ts';
+import { type InsideWish, insideOpener, warnOfForwarding } from './daemon/inside.ts';
 import { openPosture } from './daemon/posture.ts';
 import { openRecords, type Records } from './daemon/records.ts';
 import { type Reloaded, type Reread, reloader } from './daemon/reload.ts';
@@ -144,6 +144,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   }
   const [running, files] = [gateway, records];
   tellTraffic(running, journal);
+  if (running.traffic.on && typeof o.inner === 'object' && o.inner.kind === 'tun') await warnOfForwarding(world.note);
   for (const why of unreachable(o.config.profiles, running.listening)) journal.note('warn', why);
   return {
     get listening() {

@@ -21,18 +21,19 @@ type Note = GatewayWorld['note'];
 export const insideOpener = (wish: InsideWish, config: Config, note: Note): OpenInner =>
   wish.kind === 'tun' ? tunDevice(config, note) : labInside(config, wish.nets);
 
-/** Opens it, and says when the machine would not forward. */
+/** Opens it, and says what an earlier one left. */
 function tunDevice(config: Config, note: Note): OpenInner {
-  return async (o) => {
+  return (o) => {
     const onLeftover = (device: string) =>
       note('warn', `an earlier gateway was killed: its rules of address translation are removed`, { device });
-    const inner = await openTun({ ...o, ...insideOf(config), name: DEVICE, mtu: MTU, onLeftover });
-    for (const setting of await notForwarding())
-      note('warn', `${setting} is 0: clients reach this machine and nothing behind it`, {
-        fix: `sysctl -w ${setting}=1`,
-      });
-    return inner;
+    return openTun({ ...o, ...insideOf(config), name: DEVICE, mtu: MTU, onLeftover });
   };
+}
+
+/** Says when the machine would not forward what comes out of a TUN device. */
+export async function warnOfForwarding(note: Note): Promise<void> {
+  for (const setting of await notForwarding())
+    note('warn', `${setting} is 0: clients reach this machine and nothing behind it`, { fix: `sysctl -w ${setting}=1` });
 }
 
 /** What answers when a configuration names no destination of its own. */
