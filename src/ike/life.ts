@@ -143,6 +143,9 @@ export class Life {
     const subject = subjectOf(slot, name);
     if (sa.at === 'established') {
       for (const child of sa.children) this.remove(slot, child, reason);
+      const uid = sa.client?.uid;
+      if (uid !== undefined)
+        env.say('gateway', phrases.tunnelDownSent, uid, sa.instance, (sa.lease4 ?? sa.lease6)?.address ?? slot.had);
       this.#release(slot, sa);
       table.removeKey(sa.proof.key, slot);
       table.removeUid(sa.client?.uid, slot);
@@ -150,9 +153,6 @@ export class Life {
       if (this.#shared) out.push({ do: 'left', name: sa.instance });
       const seconds = Math.round((clocks.now - sa.since) / 1000);
       out.push({ do: 'tell', event: { kind: 'closed', reason, why, seconds, ...subject } });
-      const uid = sa.client?.uid;
-      if (uid !== undefined)
-        env.say('gateway', phrases.tunnelDownSent, uid, sa.instance, (sa.lease4 ?? sa.lease6)?.address ?? slot.had);
       env.say('gateway', phrases.deleteDynamic);
       env.say('sa', phrases.deleted);
     } else {

@@ -51,21 +51,23 @@ const fortiClient = (wish: Wish = {}): Wish => ({
 const ems = (...names: readonly string[]): Script => answering(known(names, { until: 2_000_000_000 }), none, { ems: 3 });
 const silence: Script = answering({ ...silent, why: 'connect ETIMEDOUT' }, { kind: 'announced', by: NOW + 10 }, { ems: 3 });
 
-type Played = { readonly scene: Scene; readonly text: string; readonly lines: readonly string[] };
+type Played = { readonly scene: Scene; readonly text: string; readonly lines: readonly string[]; readonly end: string };
 
 async function played(script: Script, wish: Wish = {}): Promise<Played> {
   const scene = new Scene({ config: config(), addresses: [GATEWAY], script });
   scene.keepSecret(PASSWORD, PSK);
   const client = await scene.connect(fortiClient(wish));
   await scene.run({ ms: 50 });
-  const text = `${named(scene).join('\n')}\n`;
+  const before = named(scene);
+  const text = `${before.join('\n')}\n`;
   const lines = text.split('\n').map((line) => line.replace(/^ike ([^ ]+:)? /, ''));
   if (client.at === 'established') {
     client.deleteIke(scene.now);
     await scene.run({ ms: 50 });
   }
+  const end = `${named(scene).slice(before.length).join('\n')}\n`;
   await scene.end();
-  return { scene, text, lines };
+  return { scene, text, lines, end };
 }
 
 /** The lines so far, with names in the place of what chance has chosen. */
@@ -98,10 +100,14 @@ function expectInOrder(lines: readonly string[], wanted: readonly (string | RegE
 }
 
 describe('a FortiClient whose device has the tag', async () => {
-  const { text, lines } = await played(ems('EMS3_ZTNA_a'));
+  const { text, lines, end } = await played(ems('EMS3_ZTNA_a'));
 
   it('reads as fortiClient.txt', async () => {
     await expect(text).toMatchFileSnapshot('fortiClient.txt');
+  });
+
+  it('disconnects as fortiClientEnd.txt', async () => {
+    await expect(end).toMatchFileSnapshot('fortiClientEnd.txt');
   });
 
   it('tells the story in the order of a FortiGate 7.4.6, where the two tell the same', () => {
