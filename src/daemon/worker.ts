@@ -1,5 +1,5 @@
 /**
- * A worker: one gateway in a thread of its own, with its part of the clients. The first thing that such a thread runs: all that it
+ * A worker: one gateway in a thread of its own, with its part of the clients. The first thing that such a thread runs: all it
  * must know of the world it asks the daemon for (`workers.ts`), all that it has to tell goes there, in bundles of one turn.
  */
 import { parentPort, workerData } from 'node:worker_threads';

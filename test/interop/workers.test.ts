@@ -1,4 +1,4 @@
-/** A gateway of two workers in the kernel's hands: the right one gets every datagram, and each has a device and routes of its own. */
+/** Two workers in the hands of the kernel: the right one gets every datagram, and each has a device and routes of its own. */
 import { expect, it } from 'vitest';
 import { clientSecrets, connection } from './support/clients.ts';
 import { gatewayConfig } from './support/config.ts';

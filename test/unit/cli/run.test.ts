@@ -247,6 +247,18 @@ describe('postern run', () => {
     );
   });
 
+  it('several workers serve, or one and the journal says why', async () => {
+    const run = async (...more: readonly string[]) => {
+      const words = ['run', '--config', await file('good.conf', GOOD), ...LOOPBACK, '--workers', '2', ...more];
+      const { code, journal } = await typed(words);
+      expect(code).toBe(0);
+      return journal;
+    };
+    const one = expect.objectContaining({ msg: expect.stringContaining('one worker serves all clients, not 2: ') });
+    expect(await run()).not.toContainEqual(one);
+    expect(await run('--capture', join(dir, 'w.pcap'))).toContainEqual(one);
+  }, 20_000);
+
   it.each([
     [['--ike-port', '5500', '--natt-port', '5500'], 'cannot share port 5500'],
     [['--ike-port', 'five'], "not 'five'"],
@@ -254,6 +266,8 @@ describe('postern run', () => {
     [['--inner', 'lab', '--lab-net', '10.0.0.0/40'], "--lab-net '10.0.0.0/40' is no prefix"],
     [['--lab-net', '10.0.0.0/24', '--inner', 'tun'], '--lab-net goes with --inner lab'],
     [['--listen', 'bogus'], "--listen 'bogus' is not an IPv4 or IPv6 address"],
+    [['--workers', '0'], "--workers '0' is neither 1 to 64 nor 'cores'"],
+    [['--workers', 'many'], "--workers 'many' is neither 1 to 64 nor 'cores'"],
   ])('%j is a usage error: 2', async (words, why) => {
     expect(await typed(['run', '--config', await file('good.conf', GOOD), ...words])).toMatchObject({
       code: 2,
