@@ -198,7 +198,7 @@ function alone(o: DaemonOptions, world: GatewayWorld): Promise<Gateway> {
     {
       ...{ config, listen: o.listen, ikePort: o.ikePort, nattPort: o.nattPort, exportKeys: o.captureKeys !== undefined },
       ...{ lane: ALONE, now: () => performance.now() },
-      inner: typeof inner === 'function' ? inner : inner && insideOpener(inner, config, world.note),
+      inner: typeof inner === 'function' ? inner : inner && insideOpener(inner, config, o.listen, world.note),
     },
     world,
   );

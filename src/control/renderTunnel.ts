@@ -59,12 +59,13 @@ function header(sa: GatewayShown, traffic: TrafficShown | undefined): readonly s
   const ago = (at: number | undefined) =>
     Math.round(at === undefined || traffic === undefined ? sa.age : (traffic.now - at) / 1000);
   const opened = traffic?.plane.sas.some(({ gateway, valve }) => gateway === sa.name && valve !== 'shut') === true;
+  const outer = traffic?.plane.sas.find(({ gateway }) => gateway === sa.name)?.outerMtu ?? 1500;
   const state = `run_state=0 role=primary accept_traffic=${opened ? 1 : 0} overlay_id=0`;
   const ends = `${local.address}:${local.port}->${remote.address}:${remote.port}`;
   const ids = `tun_id=${sa.assigned4 ?? '0.0.0.0'} tun_id6=${sa.assigned6 ?? '::'}`;
   const natt = sa.natMe || sa.natPeer ? `mode=keepalive draft=0 interval=${keepalive ?? 0}` : 'mode=none draft=0 interval=0';
   return [
-    `name=${show(sa.name)} ver=2 serial=${sa.id} ${ends} nexthop=0.0.0.0 ${ids} status=up dst_mtu=1500 weight=1`,
+    `name=${show(sa.name)} ver=2 serial=${sa.id} ${ends} nexthop=0.0.0.0 ${ids} status=up dst_mtu=${outer} weight=1`,
     `bound_if=0 real_if=0 lgwy=static/1 tun=intf mode=dial_inst/3 encap=none ${state}`,
     '',
     ...(profile === undefined ? [] : [`parent=${show(profile)} index=${instanceOf(sa.name)}`]),

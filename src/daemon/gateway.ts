@@ -17,6 +17,8 @@ import {
   type OpenSocket,
   openGeography,
   openUdp,
+  pathMtu,
+  type SystemCalls,
   systemCalls,
   type UdpPort,
 } from '../net/index.ts';
@@ -103,6 +105,7 @@ const LOOK = 20;
 /** Opens it. Rejects with EnvironmentRefused, in people's words, when the machine does not allow it; then nothing is left. */
 export async function openGateway(o: GatewayOptions, world: GatewayWorld): Promise<LocalGateway> {
   const clocks = (): Clocks => ({ now: o.now(), unix: unixTime() });
+  const calls = await systemCalls();
   let country = await geography(o.config);
   let config = shareOf(o.config, o.lane);
   let udp: UdpPort | undefined;
@@ -117,6 +120,7 @@ export async function openGateway(o: GatewayOptions, world: GatewayWorld): Promi
     },
     command: (command) => pump?.command(command),
     espKeys: (keys) => records?.espKeys(keys),
+    ...(typeof calls === 'string' ? {} : { pathMtu: (local: string, remote: string) => pathMtu(calls, local, remote) }),
   });
   const words = await openTraffic(traffic, o.inner);
   const engine = new Engine({
@@ -159,7 +163,7 @@ export async function openGateway(o: GatewayOptions, world: GatewayWorld): Promi
   try {
     udp = await openUdp({
       ...o,
-      ...(await socketsOf(o, world)),
+      ...socketsOf(o, calls, world),
       onDatagram: arrived,
       onPassing: passing,
       onChange: ({ kind, address, why }) =>
@@ -216,9 +220,12 @@ export async function openGateway(o: GatewayOptions, world: GatewayWorld): Promi
   };
 }
 
-async function socketsOf({ openSocket }: GatewayOptions, world: GatewayWorld): Promise<{ openSocket?: OpenSocket }> {
+function socketsOf(
+  { openSocket }: GatewayOptions,
+  calls: SystemCalls | string,
+  world: GatewayWorld,
+): { readonly openSocket?: OpenSocket } {
   if (openSocket !== undefined) return { openSocket };
-  const calls = await systemCalls();
   if (typeof calls !== 'string') return { openSocket: kernelSockets(calls) };
   // node:dgram does the same, at a higher price.
   world.note('info', `native path off: ${calls}`);

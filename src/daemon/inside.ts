@@ -3,30 +3,34 @@
  * that answers echo.
  */
 import { type Config, rangeOf } from '../config/index.ts';
-import { type AddressRange, labHost, notForwarding, openTun } from '../net/index.ts';
+import { type AddressRange, labHost, largestMtu, notForwarding, openTun } from '../net/index.ts';
 import { addressText } from '../wire/index.ts';
 import type { GatewayWorld } from './gateway.ts';
 import { insideOf, type OpenInner } from './traffic.ts';
 
 /** `%d`: the first number that is free. */
 export const DEVICE = 'postern%d';
-/** What fits into 1500 octets over IPv6 with the longest of all transforms; the data plane knows each SA's own. */
-const MTU = 1390;
+/** What the longest of all transforms adds, over IPv6; the data plane knows each SA's own. */
+const LONGEST_OVERHEAD = 110;
+/** RFC 8200 §5: a device with less carries no IPv6. */
+const LEAST = 1280;
 
 /** What is wished for: a TUN device; or the lab host, and where it answers. */
 export type InsideWish = { readonly kind: 'tun' } | { readonly kind: 'lab'; readonly nets?: readonly AddressRange[] };
 
 type Note = GatewayWorld['note'];
 
-export const insideOpener = (wish: InsideWish, config: Config, note: Note): OpenInner =>
-  wish.kind === 'tun' ? tunDevice(config, note) : labInside(config, wish.nets);
+/** @param listen the gateway's own addresses: the device carries what their interfaces can */
+export const insideOpener = (wish: InsideWish, config: Config, listen: readonly string[], note: Note): OpenInner =>
+  wish.kind === 'tun' ? tunDevice(config, listen, note) : labInside(config, wish.nets);
 
 /** Opens it, and says what an earlier one left. */
-function tunDevice(config: Config, note: Note): OpenInner {
-  return (o) => {
+function tunDevice(config: Config, listen: readonly string[], note: Note): OpenInner {
+  return async (o) => {
     const onLeftover = (device: string) =>
       note('warn', `an earlier gateway was killed: its rules of address translation are removed`, { device });
-    return openTun({ ...o, ...insideOf(config), name: DEVICE, mtu: MTU, onLeftover });
+    const mtu = Math.max(LEAST, (await largestMtu(listen)) - LONGEST_OVERHEAD);
+    return await openTun({ ...o, ...insideOf(config), name: DEVICE, mtu, onLeftover });
   };
 }
 

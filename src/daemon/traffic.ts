@@ -23,6 +23,8 @@ export type TrafficWorld = {
   /** octets[at…at+length) are ours again when it returns. */
   readonly forward: (from: Endpoint, to: Endpoint, octets: Uint8Array, at: number, length: number) => void;
   readonly command: (command: Command) => void;
+  /** Octets that an IP packet from one address to another may have, where the kernel says so. */
+  readonly pathMtu?: (local: string, remote: string) => number | undefined;
   /** For Wireshark, when a flag asks for it: each direction of a child. */
   readonly espKeys: (keys: EspKeys) => void;
 };
@@ -62,6 +64,7 @@ export class Traffic {
       rules: config.rules,
       tunnels: config.profiles.map(({ name }) => name),
       clients,
+      pathMtu: ({ local, remote }) => world.pathMtu?.(local.address, remote.address),
     });
   }
 
@@ -114,7 +117,7 @@ export class Traffic {
       case 'quarantine':
         return this.#plane.quarantine(output.spi, output.to);
       case 'remove':
-        return this.#plane.remove(output.spi);
+        return output.replaced ? this.#plane.retire(output.spi, this.#world.now()) : this.#plane.remove(output.spi);
       case 'move':
         return this.#plane.move(output.spi, output.path);
     }

@@ -108,7 +108,7 @@ async function main(): Promise<void> {
   const opened = await openGateway(
     {
       ...{ config, lane, listen: start.listen, ikePort: start.ikePort, nattPort: start.nattPort, exportKeys: false },
-      inner: start.inner && insideOpener(start.inner, shareOf(config, lane), note),
+      inner: start.inner && insideOpener(start.inner, shareOf(config, lane), start.listen, note),
       openSocket: sockets,
       now: () => performance.now() + shift,
     },

@@ -69,6 +69,15 @@ export class Owners {
     }
   }
 
+  /** Nothing is sent on it any more. False: the client would have no child left. */
+  retire(sa: Sa): boolean {
+    const { children } = sa.owner;
+    if (children.length < 2) return false;
+    const at = children.indexOf(sa);
+    if (at >= 0) children.splice(at, 1);
+    return at >= 0;
+  }
+
   remove(sa: Sa): void {
     const { owner } = sa;
     const at = owner.children.indexOf(sa);

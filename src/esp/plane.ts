@@ -14,7 +14,8 @@ import { type Owner, Owners, ownSource } from './owners.ts';
 import { ESP_HEADER, HEADROOM, NextHeader, pad, read32, TAILROOM, unpad, write32 } from './packet.ts';
 import { holdsDestination, type Span, spanOf } from './ranges.ts';
 import { REPLAYED } from './replay.ts';
-import { type EspChild, mtuOf, type Path, Sa } from './sa.ts';
+import { Retired } from './retired.ts';
+import { type EspChild, type Path, Sa } from './sa.ts';
 import { COMPLAINT_OCTETS, clampMss, complain, fragment, mayFragment } from './tooBig.ts';
 
 /** Where packets go. The octets are the caller's only during the call. */
@@ -43,8 +44,8 @@ export type PlaneOptions = {
   readonly clients?: readonly Range[];
   /** Numbers in the window against replays; 2048. */
   readonly window?: number;
-  /** MTU of the outer network; 1500. */
-  readonly outerMtu?: number;
+  /** What an outer packet on this path may have; undefined: nobody knows, and 1500 is taken. Asked again and again. */
+  readonly pathMtu?: (path: Path) => number | undefined;
   /** Flows that are remembered at most; 65536. */
   readonly flows?: number;
 };
@@ -65,6 +66,8 @@ export type SaView = {
   readonly sequence: number;
   readonly highest: number;
   readonly mtu: number;
+  /** What its path carries. */
+  readonly outerMtu: number;
   readonly window: number;
   readonly replay: boolean;
   /** Its soft limit is passed: a rekey is due. */
@@ -88,6 +91,11 @@ export type PlaneView = {
 
 const KEEPALIVE = new Uint8Array([0xff]);
 const MOST_PACKET = 0xffff;
+const ETHERNET = 1500;
+/** Paths that are looked at in a tick. */
+const PATHS = 64;
+/** RFC 8200 §5: no link has less; what cannot be carried whole is fragmented outside. */
+const LEAST6 = 1280;
 /** Complaints about size in a second. */
 const MOST_COMPLAINTS = 100;
 const HALF = 0x1_0000_0000;
@@ -95,6 +103,8 @@ const HALF = 0x1_0000_0000;
 export class DataPlane {
   readonly #options: PlaneOptions;
   readonly #bySpi = new Map<number, Sa>();
+  #looked = this.#bySpi.values();
+  readonly #retired = new Retired();
   readonly #owners = new Owners();
   readonly #inner = new Inner();
   readonly #total = newCounters();
@@ -128,8 +138,7 @@ export class DataPlane {
   /** Takes a child SA, its valve shut. One of the same SPI is replaced. */
   install(child: EspChild, now: number): void {
     this.remove(child.spiIn);
-    const { window = 2048, outerMtu = 1500 } = this.#options;
-    const sa = new Sa(child, this.#owners.of(child), window, outerMtu, now);
+    const sa = new Sa(child, this.#owners.of(child), this.#options.window ?? 2048, this.#outerMtu(child.path), now);
     this.#bySpi.set(sa.spiIn, sa);
     this.#owners.add(sa, child.leases);
   }
@@ -152,16 +161,30 @@ export class DataPlane {
     if (sa === undefined) return;
     sa.restrict(to);
     this.#owners.entitle(sa.owner, []);
+    this.#removeRetired(sa.owner);
   }
 
-  /** The end of a child SA, at once. */
+  /** A rekey has put another child in its place: what the client has sent on it is still taken for a while. */
+  retire(spi: number, now: number): void {
+    const sa = this.#bySpi.get(spi);
+    if (sa === undefined || !this.#owners.retire(sa)) return this.remove(spi);
+    this.#retired.add(sa, now);
+  }
+
+  /** The end of a child SA, at once; and of what was replaced, when it was the client's last. */
   remove(spi: number): void {
     const sa = this.#bySpi.get(spi);
     if (sa === undefined) return;
     this.#bySpi.delete(spi);
+    this.#retired.forget(sa);
     this.#owners.remove(sa);
+    if (sa.owner.children.length === 0) this.#removeRetired(sa.owner);
     sa.opener.dispose();
     sa.sealer.dispose();
+  }
+
+  #removeRetired(owner: Owner): void {
+    for (const sa of this.#retired.of(owner)) this.remove(sa.spiIn);
   }
 
   /** The client of this SA is elsewhere now: all its children answer there. */
@@ -169,7 +192,7 @@ export class DataPlane {
     for (const sa of this.#bySpi.get(spi)?.owner.children ?? []) {
       sa.path = path;
       sa.seenAt = undefined;
-      sa.mtu = mtuOf(path, sa.sealer, this.#options.outerMtu ?? 1500);
+      sa.outerMtu = this.#outerMtu(path);
     }
   }
 
@@ -227,13 +250,34 @@ export class DataPlane {
     return reason;
   }
 
-  /** Sends the NAT keepalives that are due (RFC 3948 §4); once in a second is often enough. */
+  /**
+   * Sends the NAT keepalives that are due (RFC 3948 §4), ends what was retired, and looks at the paths of some SAs in turn; once
+   * in a second is often enough.
+   */
   tick(now: number): void {
+    this.#lookAtPaths();
+    for (const sa of this.#retired.over(now)) this.remove(sa.spiIn);
     for (const sa of this.#bySpi.values()) {
       if (now - sa.lastOut < sa.keepalive || !sa.path.natt || sa.owner.children[0] !== sa) continue;
       sa.lastOut = now;
       this.#options.sink.outer(KEEPALIVE, 0, 1, sa.path);
     }
+  }
+
+  /** A path's MTU may have changed. As many at a time as cost nobody a packet, then the next ones. */
+  #lookAtPaths(): void {
+    for (let left = Math.min(PATHS, this.#bySpi.size); left > 0; left--) {
+      let next = this.#looked.next();
+      if (next.done) {
+        this.#looked = this.#bySpi.values();
+        next = this.#looked.next();
+      }
+      if (!next.done) next.value.outerMtu = this.#outerMtu(next.value.path);
+    }
+  }
+
+  #outerMtu(path: Path): number {
+    return this.#options.pathMtu?.(path) ?? ETHERNET;
   }
 
   /** Gives what happened since the last time. */
@@ -261,13 +305,15 @@ export class DataPlane {
       sequence: sa.sequence,
       highest: sa.window.top,
       mtu: sa.mtu,
+      outerMtu: sa.outerMtu,
       window: sa.window.size,
       replay: sa.window.enforced,
       soft: sa.toldSoft,
       counters: copyOf(sa.counters),
     }));
     const clients = new Set([...this.#bySpi.values()].map((sa) => sa.owner));
-    return { total: copyOf(this.#total), flows: this.#firewall.flows, sas, clients: [...clients].map(clientView) };
+    const viewOf = (owner: Owner) => clientView(owner, this.#retired.of(owner));
+    return { total: copyOf(this.#total), flows: this.#firewall.flows, sas, clients: [...clients].map(viewOf) };
   }
 
   #received(sa: Sa, b: Uint8Array, at: number, octets: number, nextHeader: number, now: number): DropReason | undefined {
@@ -317,7 +363,7 @@ export class DataPlane {
   /** Sends the parsed packet through an SA, whole, in pieces, or not at all. */
   #fit(sa: Sa, b: Uint8Array, roomy: boolean, now: number): DropReason | undefined {
     const p = this.#inner;
-    const { mtu } = sa;
+    const mtu = p.version === 6 ? Math.max(LEAST6, sa.mtu) : sa.mtu;
     clampMss(b, p, mtu);
     const scratch = this.#scratch;
     if (p.length > mtu) {
@@ -425,9 +471,9 @@ export class DataPlane {
 const finite = (at: number): number | undefined => (Number.isFinite(at) ? at : undefined);
 const NOTHING: readonly PlaneEvent[] = [];
 
-function clientView({ gateway, past, children, heard, sent }: Owner): ClientView {
+function clientView({ gateway, past, children, heard, sent }: Owner, retired: readonly Sa[]): ClientView {
   const counters = copyOf(past);
-  for (const sa of children) add(counters, sa.counters);
+  for (const sa of [...children, ...retired]) add(counters, sa.counters);
   return { gateway, counters, lastIn: finite(heard), lastOut: finite(sent) };
 }
 

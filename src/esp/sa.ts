@@ -81,7 +81,8 @@ export class Sa {
   /** The last number sent. */
   sequence = 0;
   /** Largest inner packet. */
-  mtu: number;
+  mtu = 0;
+  #outerMtu = 0;
   lastOut: number;
   ended = false;
   toldSoft = false;
@@ -106,12 +107,21 @@ export class Sa {
     this.installed = now;
     this.lastOut = now;
     this.path = child.path;
-    this.mtu = mtuOf(child.path, child.sealer, outerMtu);
+    this.outerMtu = outerMtu;
     this.#last = child.esn ? LAST.esn : LAST.plain;
     this.#soft = boundsOf(child.soft);
     this.#hard = boundsOf(child.hard);
     this.#look = Math.min(this.#soft.octets, this.#hard.octets * FIRST_LOOK);
     this.#lookedAt = now;
+  }
+
+  /** What the path carries; set anew whenever the path is, or may be, another. */
+  get outerMtu(): number {
+    return this.#outerMtu;
+  }
+  set outerMtu(octets: number) {
+    this.#outerMtu = octets;
+    this.mtu = mtuOf(this.path, this.sealer, octets);
   }
 
   /** Later fragments cannot be judged here. */
@@ -176,7 +186,7 @@ const boundsOf = ({ octets = Number.POSITIVE_INFINITY, packets = Number.POSITIVE
 });
 
 /** What an inner packet may have for its outer one to keep to `outerMtu`; never less than IPv4 demands of a link. */
-export function mtuOf({ remote, natt }: Path, sealer: Sizes, outerMtu: number): number {
+function mtuOf({ remote, natt }: Path, sealer: Sizes, outerMtu: number): number {
   const outer = (remote.address.includes(':') ? 40 : 20) + (natt ? ESP_HEADER : 0); // a UDP header has eight octets too
   return Math.max(576, largestInner(outerMtu - outer, sealer));
 }

@@ -11,6 +11,7 @@ export { labHost } from './labHost.ts';
 export { type MemoryUdp, memoryUdp } from './memory.ts';
 export { type SystemCalls, systemCalls } from './native.ts';
 export { openTun } from './openTun.ts';
+export { largestMtu, pathMtu } from './pathMtu.ts';
 export type { AddressRange } from './prefixes.ts';
 export { codeOf, EnvironmentRefused } from './refusal.ts';
 export { SocketGroups } from './reuseport.ts';

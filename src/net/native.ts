@@ -13,6 +13,10 @@ export type SystemCalls = {
   /** The same with a value of some octets. */
   setOctets(fd: number, level: number, option: number, value: Uint8Array): number;
   bind(fd: number, name: Uint8Array): number;
+  /** For a datagram socket only a matter of routes: nothing is sent. */
+  connect(fd: number, name: Uint8Array): number;
+  /** The value of an option that is a number of four octets. */
+  getOption(fd: number, level: number, option: number): number;
   /** Writes the socket's own address. */
   getName(fd: number, name: Uint8Array): number;
   /** recvmmsg and sendmmsg; `headers` are struct mmsghdr (`messages.ts`). */
@@ -86,6 +90,8 @@ function bindings(koffi: Koffi): SystemCalls & TunCalls {
     'int setsockopt(int, int, int, const void *, uint32_t)',
   );
   const bind = call<[number, Uint8Array, number]>('int bind(int, const void *, uint32_t)');
+  const connect = call<[number, Uint8Array, number]>('int connect(int, const void *, uint32_t)');
+  const getsockopt = call<[number, number, number, Int32Array, Uint32Array]>('int getsockopt(int, int, int, void *, void *)');
   const getsockname = call<[number, Uint8Array, Uint32Array]>('int getsockname(int, void *, void *)');
   const recvmmsg = call<[number, Uint8Array, number, number, null]>('int recvmmsg(int, void *, unsigned int, int, void *)');
   const sendmmsg = call<[number, Uint8Array, number, number]>('int sendmmsg(int, void *, unsigned int, int)');
@@ -111,6 +117,12 @@ function bindings(koffi: Koffi): SystemCalls & TunCalls {
     setOption: (fd, level, option, value) => setsockopt(fd, level, option, Int32Array.of(value), 4),
     setOctets: (fd, level, option, value) => setsockopt(fd, level, option, value, value.length),
     bind: (fd, name) => bind(fd, name, name.length),
+    connect: (fd, name) => connect(fd, name, name.length),
+    getOption(fd, level, option) {
+      const value = new Int32Array(1);
+      const result = getsockopt(fd, level, option, value, Uint32Array.of(4));
+      return result < 0 ? result : (value[0] ?? 0);
+    },
     getName: (fd, name) => getsockname(fd, name, Uint32Array.of(name.length)),
     receive: (fd, headers, count) => recvmmsg(fd, headers, count, 0, null),
     send: (fd, headers, count) => sendmmsg(fd, headers, count, 0),

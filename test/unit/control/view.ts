@@ -165,7 +165,7 @@ export const traffic: TrafficShown = {
     sas: [
       {
         ...{ spiIn: 0x33fd7e58, spiOut: 0x8d64ca1, gateway: 'dialup_0', profile: 'dialup', valve: 'quarantine' },
-        ...{ sequence: 0xf1, highest: 2, mtu: 1422, window: 2048, replay: true, soft: false },
+        ...{ sequence: 0xf1, highest: 2, mtu: 1422, outerMtu: 1500, window: 2048, replay: true, soft: false },
         counters: { ...counters, drops: { ...drops, replay: 2, source: 1, 'too-big': 1 } },
       },
     ],

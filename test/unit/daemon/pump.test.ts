@@ -85,7 +85,12 @@ function bench(script: Partial<PumpedEngine> = {}, world: Partial<World> = {}) {
 describe('the pump', () => {
   it('carries out what the engine says, in order, after every verb', () => {
     const b = bench();
-    b.outputs.push(send(1), { do: 'say', scope: { kind: 'daemon' }, line: line`words` }, { do: 'remove', spi: 300 }, send(2));
+    b.outputs.push(
+      send(1),
+      { do: 'say', scope: { kind: 'daemon' }, line: line`words` },
+      { do: 'remove', spi: 300, replaced: false },
+      send(2),
+    );
     b.pump.datagram(datagram(9));
     expect(b.happened).toEqual(['datagram 9', 'send 1', 'say words', 'remove', 'send 2']);
     b.outputs.push(send(3));
@@ -212,7 +217,7 @@ describe('faults', () => {
         },
       },
     );
-    b.outputs.push({ do: 'remove', spi: 1 }, send(2));
+    b.outputs.push({ do: 'remove', spi: 1, replaced: false }, send(2));
     b.pump.datagram(datagram(1));
     expect(b.happened).toEqual(['datagram 1', 'tell fault', 'send 2']);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ESP_HEADER } from '../../../crypto/index.ts';
 import { HEADROOM, TAILROOM } from '../../../src/esp/index.ts';
-import { echo, ip4, ip6, udp, v4 } from './packets.ts';
+import { echo, ip4, ip6, udp, v4, v6 } from './packets.ts';
 import { CBC, clearance, client, everything, GCM, host, path, World } from './world.ts';
 
 const hello = ip4('10.0.0.1', '10.9.0.2', 17, udp(1000, 53));
@@ -214,5 +214,49 @@ describe('sizes', () => {
     body.set(echo(8, 1));
     expect(w.out(ip4('10.9.0.2', '10.0.0.1', 1, body, { df: true }))).toBeUndefined();
     expect(w.outside[0]?.octets.length).toBeLessThanOrEqual(1472);
+  });
+});
+
+describe('the MTU of the path', () => {
+  const sizes = (w: World) => w.plane.snapshot().sas.map(({ mtu, outerMtu }) => [outerMtu, mtu]);
+
+  it('is asked for at the start, when the client moves, and again and again', () => {
+    let outer: number | undefined = 1400;
+    const w = new World([], { pathMtu: ({ remote }) => (remote.port === 4501 ? 1300 : outer) });
+    w.connect(client(1), client(2));
+    expect(sizes(w).map(([o]) => o)).toEqual([1400, 1400]);
+    w.plane.move(1001, { ...path(), remote: { ...path().remote, port: 4501 } });
+    expect(sizes(w).map(([o]) => o)).toEqual([1300, 1400]);
+    outer = 1280;
+    w.plane.tick(1000);
+    expect(sizes(w).map(([o]) => o)).toEqual([1300, 1280]);
+    outer = undefined;
+    w.plane.tick(2000);
+    expect(sizes(w).map(([o]) => o)).toEqual([1300, 1500]);
+  });
+
+  it('of many SAs is asked for some at a time, each in its turn', () => {
+    let asked = 0;
+    const w = new World([], {
+      pathMtu: () => {
+        asked += 1;
+        return 1500 - Math.floor(asked / 1000);
+      },
+    });
+    for (let n = 1; n <= 200; n++) w.plane.install(client(1, GCM, { spiIn: 5000 + n, spiOut: 9000 + n }).child, 0);
+    asked = 0;
+    w.plane.tick(1000);
+    expect(asked).toBe(64);
+    asked = 1000;
+    for (let i = 2; i <= 5; i++) w.plane.tick(i * 1000);
+    expect(new Set(sizes(w).map(([o]) => o))).toEqual(new Set([1499]));
+  });
+
+  it('leaves IPv6 the 1280 octets that it may count on', () => {
+    const w = new World([], { pathMtu: () => 1280 });
+    const lease = v6('2001:db8:0:0:0:0:0:1');
+    w.connect(client(1, GCM, { leases: [lease], TSi: [host(lease)], TSr: [everything(16)] }));
+    const big = (octets: number) => ip6('2001:db8:9:0:0:0:0:9', '2001:db8:0:0:0:0:0:1', 17, new Uint8Array(octets - 40));
+    expect([w.out(big(1280)), w.out(big(1281))]).toEqual([undefined, 'too-big']);
   });
 });

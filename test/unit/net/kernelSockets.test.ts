@@ -27,6 +27,8 @@ function kernel(says: { receive?: number[]; send?: number[]; bind?: number; getN
     socket: () => says.socket ?? 7,
     setOption: () => 0,
     setOctets: () => 0,
+    connect: () => 0,
+    getOption: () => 0,
     bind: () => says.bind ?? 0,
     getName: (_fd, name) => {
       writeSockaddr(name, 0, Uint8Array.of(127, 0, 0, 1), 4500);
