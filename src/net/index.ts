@@ -12,11 +12,13 @@ export { type MemoryUdp, memoryUdp } from './memory.ts';
 export { type SystemCalls, systemCalls } from './native.ts';
 export { openTun } from './openTun.ts';
 export { largestMtu, pathMtu } from './pathMtu.ts';
-export type { AddressRange } from './prefixes.ts';
+export { type AddressRange, prefixesOf } from './prefixes.ts';
+export { hasProgram } from './programs.ts';
 export { codeOf, EnvironmentRefused } from './refusal.ts';
 export { SocketGroups } from './reuseport.ts';
+export type { RouteRefused } from './routes.ts';
 export { type Endpoint, type OpenSocket, SOCKET_BUFFER } from './sockets.ts';
-export { hasProgram, notForwarding } from './system.ts';
+export { notForwarding } from './system.ts';
 export {
   type Datagram,
   type ListenChange,

@@ -1,6 +1,7 @@
 /** The network behind the gateway, packet by packet. */
+import type { NatRule } from './masquerade.ts';
 import type { AddressRange } from './prefixes.ts';
-import type { NatRule } from './system.ts';
+import type { RouteRefused } from './routes.ts';
 
 /** What the machine must know of a configuration. */
 export type InsideConfig = { readonly routes: readonly AddressRange[]; readonly nat: readonly NatRule[] };
@@ -12,7 +13,9 @@ export type InnerNetwork = {
   /** One IP packet for the inside. False: it could not be taken; it is lost and counted. */
   send(octets: Uint8Array, at: number, length: number): boolean;
   counters(): Readonly<Record<string, number>>;
-  /** Other pools and policies. Rejects with EnvironmentRefused. */
+  /** Other pools and policies. Rejects with EnvironmentRefused, and then those of before are in force. */
   become(inside: InsideConfig): Promise<void>;
+  /** Exactly these prefixes beside the pools, as `prefixesOf` writes them; gives those that could not be had. */
+  routes(prefixes: readonly string[]): Promise<readonly RouteRefused[]>;
   close(): Promise<void>;
 };

@@ -118,6 +118,7 @@ export function labHost({
       labConnections: tcp.connections,
     }),
     become: () => Promise.resolve(),
+    routes: () => Promise.resolve([]),
     close() {
       open = false;
       tcp.clear();

@@ -1,8 +1,9 @@
 /** The inside as a TUN device of this machine, with all that belongs to it, and without it again. */
 import type { InnerNetwork, InsideConfig } from './inner.ts';
+import { removeLeftovers } from './masquerade.ts';
 import { systemCalls } from './native.ts';
 import { EnvironmentRefused } from './refusal.ts';
-import { configureDevice, configureNat, removeLeftovers } from './system.ts';
+import { System } from './system.ts';
 import { makeTun, type TunOptions } from './tun.ts';
 
 /** Told of devices of ours that are gone and had rules. */
@@ -22,16 +23,10 @@ export async function openTun(o: TunOptions & InsideConfig & Leftovers): Promise
     );
   for (const device of await removeLeftovers()) o.onLeftover?.(device);
   const tun = makeTun(calls, o);
-  /** A table of ours is there. */
-  let natted = false;
-  const become = async ({ routes, nat }: InsideConfig) => {
-    await configureDevice(tun.name, o.mtu, routes);
-    const wanted = nat.some(({ masquerade }) => masquerade);
-    if (wanted || natted) await configureNat(tun.name, nat);
-    natted = wanted;
-  };
+  const system = new System(tun.name);
   try {
-    await become(o);
+    await system.up(o.mtu);
+    await system.become(o);
   } catch (error) {
     await tun.close();
     throw error;
@@ -41,9 +36,10 @@ export async function openTun(o: TunOptions & InsideConfig & Leftovers): Promise
     mtu: tun.mtu,
     send: (octets, at, length) => tun.send(octets, at, length),
     counters: () => tun.counters(),
-    become,
+    become: (inside) => system.become(inside),
+    routes: (prefixes) => system.routes(prefixes),
     async close() {
-      if (natted) await configureNat(tun.name, []).catch(() => undefined); // the next start finds what is left
+      await system.close();
       await tun.close();
     },
   };

@@ -1,110 +1,120 @@
 /**
  * What the machine must know for the inside: the device up, routes of the clients' addresses to it, and masquerade where a
- * policy wants it. `ip` and `nft` are told on their standard input; nothing goes through a shell. Routes go with the device, the
- * table of nft is ours by its name and goes with us, or with the next one of us.
+ * policy wants it. One change after the other, each whole or not at all; only what differs is told, so that nobody who is
+ * connected notices.
  */
-import { execFile, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
-import { type AddressRange, prefixesOf } from './prefixes.ts';
-import { codeOf, EnvironmentRefused } from './refusal.ts';
+import type { InsideConfig } from './inner.ts';
+import { configureNat, type NatRule } from './masquerade.ts';
+import { prefixesOf } from './prefixes.ts';
+import { type Run, runProgram } from './programs.ts';
+import { EnvironmentRefused } from './refusal.ts';
+import { addRoutes, bringUp, deleteRoutes, type RouteRefused, tryRoutes } from './routes.ts';
 
-/** One policy's word about addresses of what leaves by another device, in order: the first that fits decides. */
-export type NatRule = {
-  readonly masquerade: boolean;
-  readonly from: readonly AddressRange[];
-  readonly to: readonly AddressRange[];
-};
+/** The machine round one device, which dies with its routes. */
+export class System {
+  readonly #device: string;
+  readonly #run: Run;
+  /** In force: prefixes of the configuration, those of clients beyond them, and rules. */
+  #pools: ReadonlySet<string> = new Set();
+  #clients: ReadonlySet<string> = new Set();
+  #nat: readonly NatRule[] = [];
+  #closed = false;
+  #last: Promise<unknown> = Promise.resolve();
 
-/** Followed by the device: whoever else calls a table so takes it upon himself. */
-const TABLE = 'postern_masquerade_';
-const PROTO = '186'; // of routes: ours, so that people can tell them
-const run = promisify(execFile);
+  constructor(device: string, run: Run = runProgram) {
+    this.#device = device;
+    this.#run = run;
+  }
 
-/** Lines for `ip -batch`, or `ip -6 -batch`: every pool of the family routed to the device, and nothing else of ours. Pure. */
-export function routeLines(device: string, family: 4 | 6, routes: readonly AddressRange[]): string {
-  const lines = routes
-    .filter(({ start }) => start.length === (family === 4 ? 4 : 16))
-    .flatMap((range) => prefixesOf(range))
-    .map((prefix) => `route replace ${prefix} dev ${device} proto ${PROTO}`);
-  return [`route flush dev ${device} proto ${PROTO}`, ...lines, ''].join('\n');
-}
+  /** Brings the device up. Rejects with EnvironmentRefused. */
+  up(mtu: number): Promise<void> {
+    return this.#inTurn(() => bringUp(this.#run, this.#device, mtu));
+  }
 
-/** The text for `nft -f`: our table as it is to be; without rules only its end. Pure. */
-export function nftLines(device: string, rules: readonly NatRule[]): string {
-  const table = `inet ${TABLE}${device}`;
-  // A table must be there to be deleted: adding it first makes the deletion always succeed.
-  const fresh = [`add table ${table}`, `delete table ${table}`];
-  if (!rules.some(({ masquerade }) => masquerade)) return [...fresh, ''].join('\n');
-  const each = rules.flatMap(({ masquerade, from, to }) =>
-    ([4, 16] as const).flatMap((octets) => {
-      const family = octets === 4 ? 'ip' : 'ip6';
-      const set = (all: readonly AddressRange[]) => all.filter(({ start }) => start.length === octets).flatMap(prefixesOf);
-      const [sources, destinations] = [set(from), set(to)];
-      if (sources.length === 0 || destinations.length === 0) return [];
-      const fits = `${family} saddr { ${sources.join(', ')} } ${family} daddr { ${destinations.join(', ')} }`;
-      return [`    ${fits} ${masquerade ? 'masquerade' : 'return'}`];
-    }),
-  );
-  return [
-    ...fresh,
-    `table ${table} {`,
-    '  chain postrouting {',
-    '    type nat hook postrouting priority srcnat; policy accept;',
-    `    iifname != "${device}" return`,
-    `    oifname "${device}" return`,
-    ...each,
-    '  }',
-    '}',
-    '',
-  ].join('\n');
-}
+  /** Other pools and rules. Rejects with EnvironmentRefused, and then those of before are in force. */
+  become(inside: InsideConfig): Promise<void> {
+    return this.#inTurn(() => this.#become(inside));
+  }
 
-/** Brings the device up and routes the pools to it. Throws EnvironmentRefused with what `ip` said. */
-export async function configureDevice(device: string, mtu: number, routes: readonly AddressRange[]): Promise<void> {
-  const up = `link set ${device} mtu ${mtu} up\n`;
-  await tell('ip', ['-batch', '-'], up + routeLines(device, 4, routes), 'iproute2');
-  // A machine may be without IPv6: then there is nothing to be routed, nor to be taken back.
-  const wanted = routes.some(({ start }) => start.length === 16);
-  const six = tell('ip', ['-6', '-batch', '-'], routeLines(device, 6, routes), 'iproute2');
-  await (wanted ? six : six.catch(() => undefined));
-}
+  /** Other prefixes of clients; gives those that could not be had. Rejects with EnvironmentRefused: then none is new. */
+  routes(prefixes: readonly string[]): Promise<readonly RouteRefused[]> {
+    return this.#inTurn(() => this.#routes(new Set(prefixes)), []);
+  }
 
-/** Puts the rules of addresses in force in the place of those before. Throws EnvironmentRefused with what `nft` said. */
-export async function configureNat(device: string, rules: readonly NatRule[]): Promise<void> {
-  await tell('nft', ['-f', '-'], nftLines(device, rules), 'nftables');
-}
+  /** Takes the rules back, when all that was begun is done; nothing is taken any more. Never rejects. */
+  async close(): Promise<void> {
+    await this.#inTurn(async () => {
+      this.#closed = true;
+      // What does not go is found by the next start.
+      if (masquerades(this.#nat)) await configureNat(this.#run, this.#device, []).catch(() => undefined);
+    });
+  }
 
-/** Tables of ours whose device is gone: somebody of us was killed. Gives their names; never throws. */
-export async function removeLeftovers(): Promise<readonly string[]> {
-  try {
-    const { stdout } = await run('nft', ['list', 'tables']);
-    const left: string[] = [];
-    for (const [, device = ''] of stdout.matchAll(new RegExp(`^table inet ${TABLE}(\\S+)$`, 'gm'))) {
-      if (await isThere(device)) continue;
-      await run('nft', ['delete', 'table', 'inet', `${TABLE}${device}`]);
-      left.push(device);
+  async #become({ routes, nat }: InsideConfig): Promise<void> {
+    const [run, device] = [this.#run, this.#device];
+    const pools = new Set(routes.flatMap(prefixesOf));
+    const before = new Set([...this.#pools, ...this.#clients]);
+    const after = new Set([...pools, ...this.#clients]);
+    const [fresh, gone] = [without(after, before), without(before, after)];
+    const undo: (() => Promise<unknown>)[] = [];
+    try {
+      // What is new first, what is old last: whoever is in both is never without.
+      undo.push(() => deleteRoutes(run, device, fresh));
+      await addRoutes(run, device, fresh);
+      if (masquerades(nat) || masquerades(this.#nat)) {
+        undo.push(() => configureNat(run, device, this.#nat));
+        await configureNat(run, device, nat);
+      }
+      undo.push(() => tryRoutes(run, device, gone));
+      await deleteRoutes(run, device, gone);
+    } catch (error) {
+      for (const step of undo.reverse()) await step().catch(() => undefined); // why it began is what people must hear
+      throw error;
     }
-    return left;
-  } catch {
-    return []; // no nft, no right: then there is nothing of ours either
+    this.#pools = pools;
+    this.#nat = nat;
+  }
+
+  async #routes(wanted: ReadonlySet<string>): Promise<readonly RouteRefused[]> {
+    const [run, device] = [this.#run, this.#device];
+    const fresh = without(without(wanted, this.#pools), this.#clients);
+    const gone = without(without(this.#clients, wanted), this.#pools);
+    let refused: readonly RouteRefused[];
+    try {
+      refused = await tryRoutes(run, device, fresh);
+    } catch (error) {
+      await deleteRoutes(run, device, fresh).catch(() => undefined);
+      throw error;
+    }
+    const missing = new Set(refused.map(({ prefix }) => prefix));
+    const had = [...wanted].filter((prefix) => !missing.has(prefix));
+    this.#clients = new Set(had);
+    try {
+      await deleteRoutes(run, device, gone);
+    } catch (error) {
+      if (!(error instanceof EnvironmentRefused)) throw error;
+      this.#clients = new Set([...had, ...gone]); // tried again next time
+      const [prefix = ''] = gone;
+      return [...refused, { prefix, why: `${prefix} cannot be taken back: ${error.message}`, fix: error.fix }];
+    }
+    return refused;
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void>;
+  #inTurn<T>(work: () => Promise<T>, whenClosed: T): Promise<T>;
+  #inTurn<T>(work: () => Promise<T>, whenClosed?: T): Promise<T | undefined> {
+    const result = this.#last.then(() => (this.#closed ? whenClosed : work()));
+    this.#last = result.catch(() => undefined);
+    return result;
   }
 }
 
-async function isThere(device: string): Promise<boolean> {
-  return await run('ip', ['link', 'show', 'dev', device]).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** Can a program be started by its name? */
-export async function hasProgram(name: string): Promise<boolean> {
-  return await run(name, ['--version']).then(
-    () => true,
-    (error: unknown) => codeOf(error) !== 'ENOENT',
-  );
-}
+const masquerades = (rules: readonly NatRule[]): boolean => rules.some(({ masquerade }) => masquerade);
+const without = (all: Iterable<string>, these: Iterable<string>): readonly string[] => {
+  const left = new Set(these);
+  return [...all].filter((one) => !left.has(one));
+};
 
 /** Which families the machine does not forward; with that off packets reach this machine and no other. */
 export async function notForwarding(): Promise<readonly string[]> {
@@ -117,28 +127,4 @@ export async function notForwarding(): Promise<readonly string[]> {
     if (value.trim() === '0') off.push(setting);
   }
   return off;
-}
-
-async function tell(program: string, args: readonly string[], text: string, packet: string): Promise<void> {
-  const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (piece: string) => {
-    if (said.length < 2000) said += piece;
-  });
-  child.stdin.on('error', () => undefined); // it may have ended already, and said why
-  child.stdin.end(text);
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  }).catch((error: unknown) => {
-    const why = codeOf(error) === 'ENOENT' ? `${program} is not installed` : `${program}: ${codeOf(error)}`;
-    throw new EnvironmentRefused(codeOf(error), `${why}.`, `Install ${packet} (\`apt-get install ${packet}\`).`);
-  });
-  if (code === 0) return;
-  const first = said.trim().split('\n', 1).join('') || `exit code ${code}`;
-  throw new EnvironmentRefused(
-    'ESYSTEM',
-    `${program} refuses: ${first}.`,
-    'It needs root or CAP_NET_ADMIN; see `ip link`, `ip route`, `nft list ruleset`.',
-  );
 }

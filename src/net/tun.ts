@@ -37,7 +37,7 @@ const LONGEST = 65_535;
 const BATCH = 64;
 const BATCH_OCTETS = 256 * 1024;
 
-export type Tun = Omit<InnerNetwork, 'become'>;
+export type Tun = Omit<InnerNetwork, 'become' | 'routes'>;
 
 const openDevice = (): number => openSync(DEVICE, constants.O_RDWR | constants.O_NONBLOCK);
 

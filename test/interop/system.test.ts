@@ -1,4 +1,5 @@
 /** What we configure in the system is gone when we are, also when we were killed. */
+import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { gatewayConfig } from './support/config.ts';
@@ -36,10 +37,11 @@ interop('what the gateway configures', () => {
     await net.remove();
   });
 
+  const config = () => gatewayConfig({ shape: 'psk' }) + policy;
   const open = async () => {
     const gateway = await startGateway({
       namespace: net.gateway,
-      config: gatewayConfig({ shape: 'psk' }) + policy,
+      config: config(),
       listen: [addresses.gateway],
     });
     running.push(gateway);
@@ -48,7 +50,7 @@ interop('what the gateway configures', () => {
   const inside = (program: string, ...args: readonly string[]) => must(program, args, { namespace: net.gateway });
   const tables = async () => (await inside('nft', 'list', 'tables')).split('\n').filter((line) => line.includes('postern'));
   const devices = async () => (await inside('ip', '-brief', 'link')).split('\n').filter((line) => line.startsWith('postern'));
-  const routes = async () => (await inside('ip', 'route', 'show', 'proto', '186')).trim();
+  const routes = async () => (await inside('ip', 'route', 'show', 'proto', '80')).trim();
 
   it('is there while it runs, and gone when it ends', async () => {
     const gateway = await open();
@@ -73,6 +75,35 @@ interop('what the gateway configures', () => {
     );
     expect((await next.stop()).code).toBe(0);
     expect(await tables()).toEqual(['table inet postern_of_somebody']);
+  });
+
+  it('takes no route of somebody else’s: not at its start, not when the configuration is read again', async () => {
+    await inside('ip', 'route', 'add', '10.10.1.1/32', 'dev', 'lo');
+    const without = await open();
+    expect(without.journal()).toContainEqual(
+      expect.objectContaining({
+        msg: expect.stringMatching(/^traffic off/),
+        why: '10.10.1.1/32 is routed already, by somebody else.',
+        fix: expect.stringContaining('`ip route show 10.10.1.1/32`'),
+      }),
+    );
+    expect([await devices(), await tables(), await routes()]).toEqual([[], ['table inet postern_of_somebody'], '']);
+    expect((await without.stop()).code).toBe(0);
+    expect(await inside('ip', 'route', 'show', '10.10.1.1')).toMatch(/dev lo/);
+    await inside('ip', 'route', 'delete', '10.10.1.1/32', 'dev', 'lo');
+
+    const gateway = await open();
+    const before = [await routes(), await inside('nft', 'list', 'ruleset')];
+    await inside('ip', 'route', 'add', '10.10.3.1/32', 'dev', 'lo');
+    const other = config().replaceAll('10.10.1.', '10.10.3.');
+    await writeFile(gateway.config, other, { mode: 0o600 });
+    expect(await gateway.control('execute', 'reload')).toMatch(/10\.10\.3\.1\/32 is routed already.*stays in force/s);
+    expect([await routes(), await inside('nft', 'list', 'ruleset')]).toEqual(before);
+    await inside('ip', 'route', 'delete', '10.10.3.1/32', 'dev', 'lo');
+    await gateway.reconfigure(other);
+    expect(await routes()).toMatch(/^10\.10\.3\.\d+.* dev postern0/);
+    expect(await routes()).not.toContain('10.10.1.');
+    expect((await gateway.stop()).code).toBe(0);
   });
 
   it('the doctor looks at, and leaves nothing of its own', async () => {
@@ -102,7 +133,7 @@ interop('what the gateway configures', () => {
     const first = await open();
     const second = await startGateway({
       namespace: net.gateway,
-      config: gatewayConfig({ shape: 'psk' }).replaceAll('10.10.1.', '10.10.2.') + policy,
+      config: config().replaceAll('10.10.1.', '10.10.2.'),
       listen: ['127.0.0.1'],
     });
     running.push(second);

@@ -38,6 +38,8 @@ export type Gateway = {
   reconfigure(config: string): Promise<void>;
   /** `execute`, `diagnose`, `get` through its control socket, with a yes to every question. Gives what it said. */
   control(...words: readonly string[]): Promise<string>;
+  /** Paths. */
+  readonly config: string;
   readonly capture: string;
   readonly keys: string;
   /** Removes its folder. */
@@ -90,6 +92,7 @@ export async function startGateway(o: GatewayOptions): Promise<Gateway> {
       await client.run({ words, terminal: true }, { out: (text) => void heard.push(text), ask: () => Promise.resolve(true) });
       return heard.join('');
     },
+    config: at('gateway.conf'),
     capture: at('ike.pcap'),
     keys: at('keys'),
     remove: () => rm(folder, { recursive: true, force: true }),

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nftLines } from '../../../src/net/masquerade.ts';
 import { prefixesOf } from '../../../src/net/prefixes.ts';
-import { nftLines, routeLines } from '../../../src/net/system.ts';
+import { routeLines } from '../../../src/net/routes.ts';
 
 const octets = (text: string) => Uint8Array.from(text.split('.').map(Number));
 const range = (start: string, end = start) => ({ start: octets(start), end: octets(end) });
@@ -37,14 +38,11 @@ describe('prefixes', () => {
 });
 
 describe('what the machine is told', () => {
-  it('the pools routed to the device, what was ours before gone', () => {
-    const routes = [range('10.10.1.0', '10.10.1.255'), { start: all6.start, end: all6.start }];
-    expect(routeLines('postern0', 4, routes)).toBe(
-      'route flush dev postern0 proto 186\nroute replace 10.10.1.0/24 dev postern0 proto 186\n',
+  it('routes that are added and never replace another, with our mark', () => {
+    expect(routeLines('add', 'postern0', ['10.10.1.0/24', 'fd10::/64'])).toBe(
+      'route add 10.10.1.0/24 dev postern0 proto 80\nroute add fd10::/64 dev postern0 proto 80\n',
     );
-    expect(routeLines('postern0', 6, routes)).toBe(
-      'route flush dev postern0 proto 186\nroute replace 0000:0000:0000:0000:0000:0000:0000:0000/128 dev postern0 proto 186\n',
-    );
+    expect(routeLines('del', 'postern0', ['10.10.1.0/24'])).toBe('route del 10.10.1.0/24 dev postern0 proto 80\n');
   });
 
   it('masquerade in the order of the policies, each family by itself', () => {
