@@ -42,9 +42,14 @@ export function phase2sByPhase1(
   return out;
 }
 
-/** Undefined when its selectors cannot be told; that has been said. */
+/**
+ * Undefined when its selectors cannot be told; that has been said.
+ *
+ * @param phase1 what it inherits
+ */
 export function buildPhase2(
   entry: Phase2Entry,
+  phase1: Pick<Phase2, 'addRoute'>,
   context: { readonly store: Store; readonly findings: Findings },
 ): Phase2 | undefined {
   const { findings } = context;
@@ -69,6 +74,7 @@ export function buildPhase2(
     keylifeKb: get(entry, 'keylife-type') === 'seconds' ? undefined : get(entry, 'keylifekbs'),
     replay: get(entry, 'replay'),
     transport: get(entry, 'encapsulation') === 'transport-mode',
+    addRoute: get(entry, 'add-route') === 'phase1' ? phase1.addRoute : get(entry, 'add-route') === 'enable',
     src,
     dst,
     line: entry.key.line,

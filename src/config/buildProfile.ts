@@ -49,7 +49,8 @@ export function buildProfile(
   const match = matchOf(entry, context);
   const match6 = match6Of(entry, context);
   const modeCfg = buildModeCfg(entry, context);
-  const children = phase2s.map((one) => buildPhase2(one, context)).filter((one): one is Phase2 => one !== undefined);
+  const inherited = { addRoute: get(entry, 'add-route') };
+  const children = phase2s.map((one) => buildPhase2(one, inherited, context)).filter((one): one is Phase2 => one !== undefined);
   if (phase2s.length === 0)
     findings.warn(
       'missing',

@@ -7,7 +7,7 @@ import { type ShowOptions, showStore } from './show.ts';
 import { parseTree } from './syntax.ts';
 import { unwrapVdoms } from './vdom.ts';
 
-export { rangeOf } from './address.ts';
+export { overlap, rangeOf } from './address.ts';
 export type * from './model.ts';
 export { nearest } from './nearest.ts';
 export { reference } from './reference.ts';

@@ -164,6 +164,8 @@ export type Phase2 = {
   readonly keylifeKb: number | undefined;
   readonly replay: boolean;
   readonly transport: boolean;
+  /** add-route, of phase 1 where it says so: what is the client's is routed to the device. */
+  readonly addRoute: boolean;
   /** Our side: TSr. */
   readonly src: readonly SelectorRange[];
   /** The client's side: TSi; everything means the lease when mode-cfg assigns one. */

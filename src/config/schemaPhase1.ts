@@ -281,7 +281,7 @@ const others = {
   'wizard-type': note(option(WIZARDS, 'custom'), 'how the profile was made'),
   'default-gw': inert(ipv4(), routing),
   'default-gw-priority': inert(integer(0, 4294967295, 0), routing),
-  'add-route': later(toggle('enable'), 'routes come with the data plane'),
+  'add-route': served(toggle('enable'), "route the pool, and networks that clients bring, to the gateway's device"),
   'add-gw-route': inert(toggle('disable'), routing),
   distance: inert(integer(1, 255, 15), routing),
   priority: inert(integer(1, 65535, 1), routing),

@@ -54,7 +54,7 @@ export const phase2 = table({
     'dst-port': served(integer(0, 65535, 0), "port on the client's side, 0 is all"),
     protocol: served(integer(0, 255, 0), 'IP protocol, 0 is all'),
     comments: note(text(255)),
-    'add-route': later(inherit, 'routes come with the data plane'),
+    'add-route': served(inherit, 'the same for what goes through here; phase1: as the phase 1 says'),
     'inbound-dscp-copy': later(inherit, 'the data plane'),
     diffserv: later(toggle('disable'), 'the data plane'),
     diffservcode: later(text(15), 'the data plane'),

@@ -92,8 +92,9 @@ function proxyId(c: ChildShown, traffic: TrafficShown | undefined): readonly str
     `  ${way}: spi=${hex(spi)} esp=${encryption} key=${key}`,
     `       ah=${integrity} key=${integrityKey}`,
   ];
+  const flags = c.addRoute ? ' add-route' : '';
   return [
-    `proxyid=${show(c.phase2)} proto=0 sa=${c.state === 'installed' ? 1 : 0} ref=1 serial=${c.number} add-route`,
+    `proxyid=${show(c.phase2)} proto=0 sa=${c.state === 'installed' ? 1 : 0} ref=1 serial=${c.number}${flags}`,
     ...c.TSr.map((range) => `  src: ${range}`),
     ...c.TSi.map((range) => `  dst: ${range}`),
     ...(sa === undefined ? ['  Postern: carries nothing: it is not in the data plane'] : planeLines(c, sa)),

@@ -14,6 +14,7 @@ import {
   EnvironmentRefused,
   kernelSockets,
   type Listener,
+  localNetworks,
   type OpenSocket,
   openGeography,
   openUdp,
@@ -121,6 +122,8 @@ export async function openGateway(o: GatewayOptions, world: GatewayWorld): Promi
     command: (command) => pump?.command(command),
     espKeys: (keys) => records?.espKeys(keys),
     ...(typeof calls === 'string' ? {} : { pathMtu: (local: string, remote: string) => pathMtu(calls, local, remote) }),
+    networks: localNetworks,
+    note: (why, fix) => world.note('warn', why, { fix }),
   });
   const words = await openTraffic(traffic, o.inner);
   const engine = new Engine({

@@ -6,7 +6,8 @@ import { espOpener, espSealer, randomOctets } from '../../crypto/index.ts';
 import type { Config, Range } from '../config/index.ts';
 import { DataPlane, HEADROOM, type PlaneView, type Selector, TAILROOM } from '../esp/index.ts';
 import type { Command, Output, Watch } from '../ike/index.ts';
-import type { Endpoint, EspKeys, InnerNetwork, InsideConfig } from '../net/index.ts';
+import type { AddressRange, Endpoint, EspKeys, InnerNetwork, InsideConfig } from '../net/index.ts';
+import { ClientRoutes } from './clientRoutes.ts';
 
 export type ChildOutput = Extract<Output, { do: 'install' | 'open' | 'quarantine' | 'remove' | 'move' }>;
 
@@ -27,12 +28,18 @@ export type TrafficWorld = {
   readonly pathMtu?: (local: string, remote: string) => number | undefined;
   /** For Wireshark, when a flag asks for it: each direction of a child. */
   readonly espKeys: (keys: EspKeys) => void;
+  /** The networks that this machine is in by other devices than that one. */
+  readonly networks: (device: string) => readonly AddressRange[];
+  /** For the operator: a network that is not routed, and what helps. */
+  readonly note: (why: string, fix: string) => void;
 };
 
-/** What the machine must know of a configuration: pools and policies. */
+/** What the machine must know of a configuration: pools that a phase 2 wants routed, and policies. */
 export function insideOf({ profiles, rules }: Pick<Config, 'profiles' | 'rules'>): InsideConfig {
   const tunnels = new Set(profiles.map(({ name }) => name));
-  const routes = profiles.flatMap(({ modeCfg }) => [...(modeCfg?.ipv4?.ranges ?? []), ...(modeCfg?.ipv6?.ranges ?? [])]);
+  const routes = profiles.flatMap(({ modeCfg, phase2 }) =>
+    phase2.some(({ addRoute }) => addRoute) ? [...(modeCfg?.ipv4?.ranges ?? []), ...(modeCfg?.ipv6?.ranges ?? [])] : [],
+  );
   const nat = rules
     .filter(({ accept, srcintf }) => accept && srcintf.some((name) => name === 'any' || tunnels.has(name)))
     .map(({ nat: masquerade, from, to }) => ({ masquerade, from, to }));
@@ -48,6 +55,7 @@ const NOWHERE: Endpoint = { address: '', port: 0 };
 export class Traffic {
   readonly #world: TrafficWorld;
   readonly #plane: DataPlane;
+  readonly #routes: ClientRoutes;
   readonly #count = { installed: 0, opened: 0, quarantined: 0, removed: 0 };
   #inner: InnerNetwork | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -65,6 +73,11 @@ export class Traffic {
       tunnels: config.profiles.map(({ name }) => name),
       clients,
       pathMtu: ({ local, remote }) => world.pathMtu?.(local.address, remote.address),
+    });
+    this.#routes = new ClientRoutes(insideOf(config).routes, {
+      put: (prefixes) => this.#inner?.routes(prefixes) ?? Promise.resolve([]),
+      networks: () => world.networks(this.#inner?.name ?? ''),
+      note: world.note,
     });
   }
 
@@ -111,26 +124,34 @@ export class Traffic {
     if (!this.on) return output.do === 'install' ? wipe(output.child.material) : undefined;
     switch (output.do) {
       case 'install':
-        return this.#install(output);
+        this.#install(output);
+        return this.#routes.install(output.child.child.spiIn, output);
       case 'open':
-        return this.#plane.open(output.spi, output.by);
+        this.#plane.open(output.spi, output.by);
+        return this.#routes.clear(output.spi);
       case 'quarantine':
-        return this.#plane.quarantine(output.spi, output.to);
+        this.#plane.quarantine(output.spi, output.to);
+        return this.#routes.clear(output.spi);
       case 'remove':
-        return output.replaced ? this.#plane.retire(output.spi, this.#world.now()) : this.#plane.remove(output.spi);
+        if (output.replaced) this.#plane.retire(output.spi, this.#world.now());
+        else this.#plane.remove(output.spi);
+        return this.#routes.remove(output.spi);
       case 'move':
-        return this.#plane.move(output.spi, output.path);
+        this.#plane.move(output.spi, output.path);
+        return this.#routes.move(output.spi, output.path.remote.address);
     }
   }
 
   /** Other pools and policies. Rejects with EnvironmentRefused when the machine does not take them: then the old ones stay. */
   async reload(config: Config, clients: readonly Range[]): Promise<void> {
-    await this.#inner?.become(insideOf(config));
+    const inside = insideOf(config);
+    await this.#inner?.become(inside);
     this.#plane.reload(
       config.rules,
       config.profiles.map(({ name }) => name),
       clients,
     );
+    this.#routes.reload(inside.routes, config.profiles);
   }
 
   /** When a client was heard and sent to; undefined while nothing is carried. */

@@ -17,6 +17,8 @@ export type ChildView = {
   readonly keyLength: number;
   readonly integ: number;
   readonly esn: boolean;
+  /** add-route of its phase 2. */
+  readonly addRoute: boolean;
   /** The client's side and ours, as `protocol:first-last:port`. */
   readonly TSi: readonly string[];
   readonly TSr: readonly string[];
@@ -113,6 +115,7 @@ export function viewOf({ sa, path, window, own }: Slot, now: Instant): GatewayVi
       suite: c.suite.text,
       state: c.state,
       ...{ encr: c.suite.encr, keyLength: c.suite.keyLength, integ: c.suite.integ, esn: c.suite.esn },
+      addRoute: c.phase2.addRoute,
       TSi: c.TSi.map(selectorText),
       TSr: c.TSr.map(selectorText),
       lifetime: Number.isFinite(c.hard) ? Math.round((c.hard - c.born) / 1000) : 0,

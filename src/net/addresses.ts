@@ -3,7 +3,9 @@
  * addresses a datagram came to, and would answer from another one: a wildcard becomes one socket per address.
  */
 import { networkInterfaces } from 'node:os';
+import type { AddressRange } from './prefixes.ts';
 import { EnvironmentRefused } from './refusal.ts';
+import { addressOctets } from './sockaddr.ts';
 
 /** An address of this machine: `name` is its interface. */
 export type LocalAddress = { readonly name: string; readonly address: string; readonly family: 4 | 6 };
@@ -79,4 +81,18 @@ function canonical(text: string, local: readonly LocalAddress[]): string {
   const url = text.includes(':') ? URL.parse(`udp6://[${text}]/`) : null;
   if (url === null) throw bad('it is not an IPv4 or IPv6 address');
   return url.hostname.slice(1, -1);
+}
+
+/** The networks that the interfaces of this machine are in, but those of one device. */
+export function localNetworks(except: string | undefined, interfaces = networkInterfaces()): readonly AddressRange[] {
+  return Object.entries(interfaces).flatMap(([name, entries]) =>
+    (name === except ? [] : (entries ?? [])).flatMap(({ address, netmask }) => {
+      const [octets, mask] = [addressOctets(address), addressOctets(netmask)];
+      if (octets === undefined || mask === undefined || octets.length !== mask.length) return [];
+      return {
+        start: octets.map((octet, i) => octet & (mask[i] ?? 0)),
+        end: octets.map((octet, i) => octet | (~(mask[i] ?? 0) & 255)),
+      };
+    }),
+  );
 }

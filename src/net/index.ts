@@ -1,5 +1,5 @@
 /** The operating system's network, as the daemon sees it. */
-export { type LocalAddress, localAddresses } from './addresses.ts';
+export { type LocalAddress, localAddresses, localNetworks } from './addresses.ts';
 export { type Capture, openCapture } from './capture.ts';
 export type { EspKeys } from './espTable.ts';
 export { forwardDrops } from './forwardDrops.ts';

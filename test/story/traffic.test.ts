@@ -17,6 +17,8 @@ async function withTraffic(s: Scene): Promise<Traffic> {
     forward: (from, to, octets, at, length) => gateway.send({ from, to, octets: octets.slice(at, at + length) }),
     command: (command) => gateway.command(command),
     espKeys: () => undefined,
+    networks: () => [],
+    note: () => undefined,
   });
   await traffic.open((o) => Promise.resolve(labHost({ ...o, prefixes: [range(0, 127)] })));
   gateway.traffic = {

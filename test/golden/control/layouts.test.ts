@@ -35,6 +35,10 @@ describe('the layout of', () => {
   });
 
   it('a tunnel of which everything is known', () => expect(tunnelList([whole], traffic).join('')).toBe(read('tunnel.txt')));
+  it('a tunnel without add-route', () => {
+    const plain = { ...whole, children: whole.children.map((child) => ({ ...child, addRoute: false })) };
+    expect(tunnelList([plain], undefined).join('')).toBe(read('tunnelOff.txt').replace(' add-route\n', '\n'));
+  });
   it('a tunnel while traffic is off', () => expect(tunnelList([whole], undefined).join('')).toBe(read('tunnelOff.txt')));
   it('a gateway of which everything is known', () => expect(gatewayList([whole]).join('')).toBe(read('gateway.txt')));
 });

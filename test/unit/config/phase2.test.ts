@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { loadConfig, showConfig } from '../../../src/config/index.ts';
 import { addressOctets } from '../../../src/wire/index.ts';
 import { gateway, profileOf, told } from './text.ts';
 
@@ -36,6 +37,7 @@ describe('a phase 2', () => {
       keylifeKb: undefined,
       replay: true,
       transport: false,
+      addRoute: true,
       src: [any],
       dst: [any],
       line: 17,
@@ -72,6 +74,19 @@ describe('a phase 2', () => {
     expect(phase2('set keylifekbs 6000')?.keylifeKb).toBeUndefined();
     expect(phase2('set keylife-type both', 'set keylifekbs 6000')?.keylifeKb).toBe(6000);
     expect(told(second(['set keylife-type both']))).toEqual([]);
+  });
+  it.each([
+    [undefined, undefined, true],
+    ['disable', undefined, false],
+    ['disable', 'enable', true],
+    ['enable', 'disable', false],
+  ])('routes as phase 1 says (add-route %s) unless it says something itself (%s)', (first, own, routed) => {
+    const set = (value: string | undefined) => (value === undefined ? '' : `set add-route ${value}\n`);
+    const text = gateway(first === undefined ? [] : [set(first)]);
+    const both = text.replace('set phase1name "dialup"\n', `set phase1name "dialup"\n${set(own)}`);
+    expect(told(both)).toEqual([]);
+    expect(profileOf(both).phase2[0]?.addRoute).toBe(routed);
+    expect(profileOf(showConfig(loadConfig(both), { secrets: true })).phase2[0]?.addRoute).toBe(routed);
   });
   it('several of one phase 1 keep their order', () => {
     const more = 'config vpn ipsec phase2-interface\nedit "more"\nset phase1name "dialup"\nnext\nend\n';

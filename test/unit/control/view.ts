@@ -111,6 +111,7 @@ export const established: GatewayShown = {
       suite: 'aes256-sha256',
       state: 'installed',
       ...{ encr: 12, keyLength: 256, integ: 12, esn: false },
+      addRoute: true,
       TSi: ['0:10.212.134.200-10.212.134.200:0'],
       TSr: ['0:10.50.0.0-10.50.0.255:0', '17:10.60.0.1-10.60.0.1:53'],
       expires: 43_100,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isLinkLocal, type LocalAddress, listenPlan, localAddresses } from '../../../src/net/addresses.ts';
+import { isLinkLocal, type LocalAddress, listenPlan, localAddresses, localNetworks } from '../../../src/net/addresses.ts';
 import { EnvironmentRefused } from '../../../src/net/refusal.ts';
 
 const local: readonly LocalAddress[] = [
@@ -66,6 +66,28 @@ describe('where to listen', () => {
       true,
       false,
     ]);
+  });
+});
+
+describe('networks of this machine', () => {
+  const rest = { mac: '', internal: false };
+  const interfaces = {
+    lo: [{ ...rest, address: '127.0.0.1', netmask: '255.0.0.0', family: 'IPv4' as const, cidr: '127.0.0.1/8' }],
+    eth0: [
+      { ...rest, address: '192.0.2.130', netmask: '255.255.255.128', family: 'IPv4' as const, cidr: '192.0.2.130/25' },
+      { ...rest, address: '2001:db8::1', netmask: 'ffff:ffff:ffff:ffff::', family: 'IPv6' as const, cidr: null, scopeid: 0 },
+    ],
+    postern0: [{ ...rest, address: '10.10.1.254', netmask: '255.255.255.0', family: 'IPv4' as const, cidr: null }],
+  };
+
+  it('are whole, and without those of the device that is left out', () => {
+    const texts = localNetworks('postern0', interfaces).map(({ start, end }) => `${start.join('.')}-${end.join('.')}`);
+    expect(texts).toEqual([
+      '127.0.0.0-127.255.255.255',
+      '192.0.2.128-192.0.2.255',
+      `32.1.13.184.${'0.'.repeat(11)}0-32.1.13.184.0.0.0.0${'.255'.repeat(8)}`,
+    ]);
+    expect(localNetworks(undefined, interfaces)).toHaveLength(4);
   });
 });
 
