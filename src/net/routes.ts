@@ -15,15 +15,29 @@ export type RouteRefused = { readonly prefix: string; readonly why: string; read
 export const routeLines = (what: 'add' | 'del', device: string, prefixes: readonly string[]): string =>
   prefixes.map((prefix) => `route ${what} ${prefix} dev ${device} proto ${PROTO}\n`).join('');
 
+/** How often, and how far apart (ms), a prefix is tried that another device of ours still has. */
+const TRIES = 20;
+const PAUSE = 50;
+
 /** Routes all of them, or throws EnvironmentRefused; what it has done until then is the caller's to take back. */
 export async function addRoutes(run: Run, device: string, prefixes: readonly string[]): Promise<void> {
   for (const { args, own } of byFamily(prefixes)) {
-    const ran = await ask(run, 'ip', [...args, '-batch', '-'], routeLines('add', device, own));
-    if (ran.code === 0) continue;
-    const [failed] = failuresOf(ran.stderr, own);
-    if (failed === undefined || !taken(failed.said)) throw refusedBy('ip', ran);
-    const { why, fix } = inTheWay(failed.prefix);
-    throw new EnvironmentRefused('EEXIST', why, fix);
+    let left = own;
+    for (let tries = 1; left.length > 0; tries++) {
+      const ran = await ask(run, 'ip', [...args, '-batch', '-'], routeLines('add', device, left));
+      if (ran.code === 0) break;
+      const [failed] = failuresOf(ran.stderr, left);
+      if (failed === undefined || !taken(failed.said)) throw refusedBy('ip', ran);
+      const { prefix } = failed;
+      // Workers change at once, each its own device: what one of them has now may go to another.
+      const shown = await ask(run, 'ip', [...args, 'route', 'show', prefix, 'proto', PROTO], '');
+      if (tries === TRIES || shown.stdout.trim() === '') {
+        const { why, fix } = inTheWay(prefix);
+        throw new EnvironmentRefused('EEXIST', why, fix);
+      }
+      left = left.slice(left.indexOf(prefix));
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
   }
 }
 

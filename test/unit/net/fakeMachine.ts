@@ -27,6 +27,7 @@ export class FakeMachine {
     if (wrong instanceof Error) throw wrong;
     if (wrong !== undefined) return wrong;
     if (program === 'nft') return this.#nft(args, text);
+    if (args.includes('show')) return { ...ok, stdout: this.#shown(args.at(-3) ?? '') };
     return args.includes('-batch') ? this.#batch(text, args.includes('-force')) : ok;
   };
 
@@ -46,6 +47,12 @@ export class FakeMachine {
     if (args[0] === '-f') this.nft = text;
     if (args[0] === 'delete') this.tables = this.tables.filter((name) => name !== args[3]);
     return args[0] === 'list' ? { ...ok, stdout: this.tables.map((name) => `table inet ${name}\n`).join('') } : ok;
+  }
+
+  /** Devices of ours have our mark on their routes. */
+  #shown(prefix: string): string {
+    const device = this.routes.get(prefix);
+    return device?.startsWith('postern') ? `${prefix} dev ${device}\n` : '';
   }
 
   #batch(text: string, force: boolean): Ran {

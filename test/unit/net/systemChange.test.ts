@@ -62,6 +62,23 @@ describe('a start', () => {
     expect(now(machine)).toEqual({ routes: new Map([['10.10.2.0/24', 'eth1']]), nft: '' });
   });
 
+  it('waits for a prefix that another worker gives up', async () => {
+    const machine = new FakeMachine();
+    machine.routes.set('10.10.2.0/24', 'postern1');
+    const other = setTimeout(() => machine.routes.delete('10.10.2.0/24'), 20);
+    await new System('postern0', machine.run).become({ routes: [net(1), net(2), net(3)], nat: [] });
+    clearTimeout(other);
+    expect([...machine.routes.values()]).toEqual(['postern0', 'postern0', 'postern0']);
+  });
+
+  it('does not wait for ever: another gateway may keep it', async () => {
+    const machine = new FakeMachine();
+    machine.routes.set('10.10.2.0/24', 'postern1');
+    const why = await refused(new System('postern0', machine.run).become({ routes: [net(1), net(2)], nat: [] }));
+    expect(why.code).toBe('EEXIST');
+    expect([...machine.routes.entries()]).toEqual([['10.10.2.0/24', 'postern1']]);
+  });
+
   it('says so of IPv6 with the command of IPv6', async () => {
     const machine = new FakeMachine();
     machine.routes.set('fd10:0000:0000:0001:0000:0000:0000:0000/64', 'eth1');
