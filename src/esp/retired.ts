@@ -1,7 +1,7 @@
 /**
  * Children that a rekey has replaced: nothing is sent on them any more, and what the client sent before it knew is still taken
- * for a few seconds (how long, RFC 7296 §2.8 leaves to us). When their client loses its last other child, or its freedom, they go
- * at once.
+ * for a few seconds (how long, RFC 7296 §2.8 leaves to us). When their client loses its other children, or its freedom, they
+ * go at once.
  */
 import type { Owner } from './owners.ts';
 import type { Sa } from './sa.ts';

@@ -25,6 +25,8 @@ export type Net = {
   readonly client: string;
   /** A host of its own beside the client; asked for by `second`. */
   readonly second: string;
+  /** The router between client and gateway; asked for by `nat`. */
+  readonly nat: string;
   readonly gateway: string;
   /** Drops datagrams of IKE at the gateway from now on; an empty rule ends that. See `loss`. */
   drop(rules: readonly string[]): Promise<void>;
@@ -66,6 +68,7 @@ export async function layNet(o: { readonly nat?: boolean; readonly second?: bool
     client,
     gateway,
     second,
+    nat,
     drop: async (rules) => void (await must('nft', ['-f', '-'], { namespace: gateway, input: dropTable(rules) })),
     remove: () => removeAll(all),
   };
