@@ -60,6 +60,8 @@ export class Owners {
     const addresses = leases.length > 0 ? leases.map(wordsOf) : sa.TSi.hosts;
     if (addresses === undefined) this.#wide.add(owner);
     for (const words of addresses ?? []) {
+      // What we have given to one, no other gets by claiming it.
+      if (leases.length === 0 && this.#leased(words, owner)) continue;
       if (leases.length > 0 && !owner.leases.some((w) => same(w, words))) owner.leases.push(words);
       if (!owner.listed.some((w) => same(w, words))) owner.listed.push(words);
       // The latest holder of an address is its holder.
@@ -112,6 +114,25 @@ export class Owners {
     return undefined;
   }
 
+  /** RFC 4301 §5.2: the source must be the client's own address; of one that we gave none, no address that we gave to another. */
+  ownSource(owner: Owner, p: Inner): boolean {
+    const { leases } = owner;
+    if (leases.length === 0) {
+      const entry = this.#byAddress.get(hash(p.version, p.s0, p.s1, p.s2, p.s3));
+      return entry === undefined || !this.#leased({ version: p.version, w0: p.s0, w1: p.s1, w2: p.s2, w3: p.s3 }, owner);
+    }
+    for (const words of leases) if (isSource(words, p)) return true;
+    return false;
+  }
+
+  /** Another client has it as its lease. */
+  #leased(words: Words, owner: Owner): boolean {
+    let entry = this.#byAddress.get(hash(words.version, words.w0, words.w1, words.w2, words.w3));
+    for (; entry !== undefined; entry = entry.next)
+      if (same(entry.words, words)) return entry.owner !== owner && entry.owner.leases.some((lease) => same(lease, words));
+    return false;
+  }
+
   #number(): number {
     this.#last += 1;
     return this.#last;
@@ -126,13 +147,6 @@ export class Owners {
     if (left === undefined) this.#byAddress.delete(key);
     else this.#byAddress.set(key, left);
   }
-}
-
-/** RFC 4301 §5.2: the source must be the client's own address. */
-export function ownSource({ leases }: Owner, p: Inner): boolean {
-  if (leases.length === 0) return true;
-  for (const words of leases) if (isSource(words, p)) return true;
-  return false;
 }
 
 const same = (a: Words, b: Words): boolean =>

@@ -10,7 +10,7 @@ import type { Clearance, PostureTag } from '../posture/index.ts';
 import { add, type Counters, copyOf, type DropReason, newCounters } from './counters.ts';
 import { Firewall } from './firewall.ts';
 import { hop, Inner } from './ip.ts';
-import { type Owner, Owners, ownSource } from './owners.ts';
+import { type Owner, Owners } from './owners.ts';
 import { ESP_HEADER, HEADROOM, NextHeader, pad, read32, TAILROOM, unpad, write32 } from './packet.ts';
 import { holdsDestination, type Span, spanOf } from './ranges.ts';
 import { REPLAYED } from './replay.ts';
@@ -324,7 +324,7 @@ export class DataPlane {
     if ((p.version === 4) !== (nextHeader === NextHeader.IPv4)) return 'next-header';
     const { owner } = sa;
     if (sa.valve === 'shut') return 'valve-shut';
-    if (!ownSource(owner, p)) return 'source';
+    if (!this.#owners.ownSource(owner, p)) return 'source';
     if (!sa.TSi.source(p) || !sa.TSr.destination(p)) return 'selector';
     if (p.fragment === 'later' && sa.portBased) return 'fragment';
     if (sa.valve === 'quarantine' && !sa.remains(p, true)) return 'quarantine';

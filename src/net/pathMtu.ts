@@ -33,7 +33,7 @@ export function pathMtu(calls: SystemCalls, local: string, remote: string): numb
   }
 }
 
-/** The largest MTU of the interfaces with these addresses, of all for an empty list; loopback does not count. Else Ethernet's. */
+/** The largest MTU of the interfaces with these addresses, of all for an empty list, loopback aside; else Ethernet's. */
 export async function largestMtu(
   listen: readonly string[],
   local?: readonly LocalAddress[],

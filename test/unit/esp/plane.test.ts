@@ -133,6 +133,24 @@ describe('SAs that follow each other', () => {
     expect(w.out(answer)).toBeUndefined();
     expect(next.open(w.outside[0]?.octets ?? answer)).toEqual(answer);
   });
+  it('a lease cannot be claimed by a client that has none, nor spoken for', () => {
+    for (const thief of [
+      client(2, GCM, { leases: [], TSi: [host(v4('10.0.0.1'))] }),
+      client(2, GCM, { leases: [], TSi: [{ ...everything(), start: v4('10.0.0.0'), end: v4('10.0.0.255') }] }),
+    ]) {
+      const w = new World();
+      const owner = client(1);
+      w.connect(owner, thief);
+      expect(w.out(answer)).toBeUndefined();
+      expect(owner.open(w.outside[0]?.octets ?? answer)).toEqual(answer);
+      expect([w.in(thief.seal(hello)), w.in(owner.seal(hello))]).toEqual(['source', undefined]);
+      // And what is claimed first goes to its lessee all the same.
+      const late = new World();
+      late.connect(thief, owner);
+      expect([late.out(answer), late.in(thief.seal(hello))]).toEqual([undefined, 'source']);
+      expect(owner.open(late.outside[0]?.octets ?? answer)).toEqual(answer);
+    }
+  });
   it('a child without a lease is found by its selectors', () => {
     const w = new World();
     const wide = client(1, GCM, { leases: [], TSi: [{ ...everything(), start: v4('10.0.0.0'), end: v4('10.0.0.255') }] });
