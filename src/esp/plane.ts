@@ -6,7 +6,7 @@
  *   outbound: inner packet → lease address → selectors → valve → firewall → size → number → seal → path
  */
 import type { FirewallRule, Range } from '../config/index.ts';
-import type { Clearance, PostureTag } from '../posture/index.ts';
+import type { Clearance } from '../posture/index.ts';
 import { add, type Counters, copyOf, type DropReason, newCounters } from './counters.ts';
 import { Firewall } from './firewall.ts';
 import { hop, Inner } from './ip.ts';
@@ -143,16 +143,12 @@ export class DataPlane {
     this.#owners.add(sa, child.leases);
   }
 
-  /**
-   * Opens a valve.
-   *
-   * @param held every tag that counts for the client; by default the one that the gate let it pass for
-   */
-  open(spi: number, by: Clearance, held: readonly PostureTag[] = by.tag === undefined ? [] : [by.tag]): void {
+  /** Opens a valve; policies go by what the client holds from now on. */
+  open(spi: number, by: Clearance): void {
     const sa = this.#bySpi.get(spi);
     if (sa === undefined) return;
     sa.valve = 'open';
-    this.#owners.entitle(sa.owner, held);
+    this.#owners.entitle(sa.owner, by.held);
   }
 
   /** Only these inner destinations, and answers from there. */

@@ -3,7 +3,7 @@
  * token came, and once more shortly before its end, judged as of that end. What is lost is lost at once.
  */
 import * as phrases from '../log/phrases/index.ts';
-import { type Clearance, type Evidence, judge, shortPostureTag, type Verdict } from '../posture/index.ts';
+import { type Clearance, type Evidence, judge, sameTags, shortPostureTag, type Verdict } from '../posture/index.ts';
 import type { Env } from './exchange.ts';
 import { rivalOf, ruleOf, tellVerdict } from './gate.ts';
 import type { Established, Instant } from './sa.ts';
@@ -13,7 +13,11 @@ const MARGIN = 1000;
 
 /** What a review makes of an SA. */
 export type Review =
-  | { readonly kind: 'kept'; readonly to: Established /** It was on probation, or restrained. */; readonly opened: boolean }
+  | {
+      readonly kind: 'kept';
+      readonly to: Established /** It was on probation, or restrained, or holds other tags now. */;
+      readonly opened: boolean;
+    }
   | { readonly kind: 'lost'; readonly to: Established; readonly verdict: Verdict };
 
 /** Why the gate was asked again: half time, shortly before the end, a change somewhere, a token of the client. */
@@ -55,9 +59,10 @@ export function review(sa: Established, evidence: Evidence, occasion: Occasion, 
 
 function kept(sa: Established, verdict: Clearance, occasion: Occasion, env: Env): Review {
   const { standing } = sa;
-  const opened = standing.kind === 'probation' || sa.restraint !== 'none';
+  const released = standing.kind === 'probation' || sa.restraint !== 'none';
+  const opened = released || (standing.kind === 'clear' && !sameTags(standing.held, verdict.held));
   const news =
-    opened || standing.kind !== 'clear' || standing.source !== verdict.source || standing.tag?.name !== verdict.tag?.name;
+    released || standing.kind !== 'clear' || standing.source !== verdict.source || standing.tag?.name !== verdict.tag?.name;
   const lease = leaseOf(verdict, env);
   if (news) {
     tellVerdict(verdict, env);

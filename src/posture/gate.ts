@@ -16,6 +16,8 @@ export type Clearance = {
   readonly [made]: 'by judge';
   readonly source: 'ems' | 'token' | 'not-required';
   readonly tag: PostureTag | undefined;
+  /** Every tag that is proven as that one is, wanted or not: what firewall policies go by. */
+  readonly held: readonly PostureTag[];
   readonly until: UnixTime;
   /** When to ask again, before the end: EMS' word half way to being stale. Never later than `until`. */
   readonly review: UnixTime;
@@ -62,6 +64,7 @@ const NOT_REQUIRED = Object.freeze({
   kind: 'clear',
   source: 'not-required',
   tag: undefined,
+  held: [],
   until: NEVER,
   review: NEVER,
   account: accountOf(
@@ -105,7 +108,8 @@ export function judge(rule: GateRule | undefined, evidence: Evidence, rival: Riv
       const { kind, source, tag, until, review } = found;
       const account =
         source === 'ems' ? told('ems-tag', 'a tag matches') : told('token-tag', 'EMS is silent; a tag of the token matches');
-      return { kind, source, tag, until, review, account } as Clearance;
+      const held = heldBy(rule, evidence, now);
+      return { kind, source, tag, held, until, review, account } as Clearance;
     }
     case 'probation': {
       const account = told('token-announced', 'EMS is silent; the client announced a token');
@@ -139,6 +143,14 @@ function find(rule: GateRule, evidence: Evidence, rival: Rival | undefined, now:
 }
 
 const NOTHING_WANTED = { kind: 'deny', rule: 'no-tag', why: 'no tag is wanted that could match' } as const;
+
+/** What the device holds on the word of an EMS that answers, or of a token that stands for one that does not. */
+function heldBy(rule: GateRule, evidence: Evidence, now: UnixTime): readonly PostureTag[] {
+  const { reports, token } = evidence;
+  const told = reports.flatMap((r) => (r.kind === 'known' ? r.record.tags : []));
+  const carried = token.kind === 'valid' ? token.tags.filter((tag) => !holds(told, tag)) : [];
+  return [...told, ...carried].filter((tag) => byItsEms(rule, tag, evidence, now, []).kind === 'clear');
+}
 
 /** A no of the EMS that the device belongs to is final, whatever others say. */
 function refusalOf(rule: GateRule, own: number, answers: readonly EmsReport[]): Finding | undefined {

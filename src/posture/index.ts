@@ -13,4 +13,4 @@ export type {
   UnixTime,
 } from './evidence.ts';
 export { type Clearance, type Denial, judge, type Probation, type Rule, type Verdict } from './gate.ts';
-export { formatPostureTag, type PostureTag, parsePostureTag, shortPostureTag } from './tag.ts';
+export { formatPostureTag, type PostureTag, parsePostureTag, sameTags, shortPostureTag } from './tag.ts';

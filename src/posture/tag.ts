@@ -28,5 +28,11 @@ export function parsePostureTag(text: string): PostureTag | undefined {
 /** The spelling that `parsePostureTag` reads back. */
 export const formatPostureTag = ({ ems, type, name }: PostureTag): string => `EMS${ems}_${type}_${name}`;
 
+/** Are these the same tags, in whatever order? */
+export function sameTags(a: readonly PostureTag[], b: readonly PostureTag[]): boolean {
+  const spelled = (tags: readonly PostureTag[]) => [...new Set(tags.map(formatPostureTag))].sort().join();
+  return a === b || spelled(a) === spelled(b);
+}
+
 /** FortiOS' IKE log drops the EMS: `ZTNA_all_registered_clients`. */
 export const shortPostureTag = ({ type, name }: PostureTag): string => `${type}_${name}`;

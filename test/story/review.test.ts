@@ -47,6 +47,29 @@ function play(play: (s: Scene, ems: Ems) => Promise<void>, report: EmsReport = k
   return story({ ...gated, script: ems.script }, (s) => play(s, ems));
 }
 
+describe('tags beside the one that clears', () => {
+  it(
+    "are the policies' to go by, and are followed without a word to the client",
+    play(
+      async (s, ems) => {
+        await s.connected(wish());
+        const held = () => [...s.gateway.opened.values()].map((clearance) => clearance.held.map(({ name }) => name));
+        expect(held()).toEqual([['a', 'b']]);
+        const sent = s.gateway.sent.length;
+        for (const names of [['EMS3_ZTNA_a', 'EMS3_ZTNA_c'], ['EMS3_ZTNA_a']]) {
+          ems.report = fresh(s, names);
+          s.gateway.command({ do: 'posture-changed', uids: [UID] });
+          await s.run({ ms: 10 });
+          expect(held()).toEqual([names.map((name) => name.slice(-1))]);
+        }
+        expect(s.gateway.sent.length).toBe(sent);
+        expect(s.gateway.told('posture')).toHaveLength(1);
+      },
+      known(['EMS3_ZTNA_a', 'EMS3_ZTNA_b']),
+    ),
+  );
+});
+
 describe('EMS goes on answering', () => {
   it(
     'and the tunnel lives on: it is asked once in half a threshold',

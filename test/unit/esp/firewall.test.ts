@@ -112,11 +112,11 @@ describe('policies', () => {
   it('a tag must be held, and flows are judged again when it is not any more', () => {
     const { w, one } = world({ 'ztna-ems-tag': '"EMS1_ZTNA_a" "EMS1_ZTNA_b"' });
     expect(w.in(one.seal(to(5000)))).toBe('firewall');
-    w.plane.open(1001, clearance, [{ ems: 2, type: 'ZTNA', name: 'a' }]);
+    w.plane.open(1001, { ...clearance, held: [{ ems: 2, type: 'ZTNA', name: 'a' }] });
     expect(w.in(one.seal(to(5000)))).toBe('firewall');
-    w.plane.open(1001, clearance, [{ ems: 1, type: 'ZTNA', name: 'b' }]);
+    w.plane.open(1001, { ...clearance, held: [{ ems: 1, type: 'ZTNA', name: 'b' }] });
     expect([w.in(one.seal(to(5000))), w.out(from(5000))]).toEqual([undefined, undefined]);
-    w.plane.open(1001, clearance, []);
+    w.plane.open(1001, { ...clearance, held: [] });
     expect([w.in(one.seal(to(5000))), w.out(from(5000))]).toEqual(['firewall', 'firewall']);
   });
   it('a user group is the speaker’s', () => {

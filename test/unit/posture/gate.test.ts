@@ -1,6 +1,6 @@
 /** The decision table of the gate, cell by cell. */
 import { describe, expect, it } from 'vitest';
-import { type EmsReport, type Evidence, type GateRule, judge } from '../../../src/posture/index.ts';
+import { type EmsReport, type Evidence, formatPostureTag, type GateRule, judge } from '../../../src/posture/index.ts';
 import {
   A,
   accountOf,
@@ -207,6 +207,32 @@ describe('how long it holds', () => {
       ...{ kind: 'clear', source: 'not-required', tag: undefined, account: { rule: 'not-required' } },
       ...{ until: Number.POSITIVE_INFINITY, review: Number.POSITIVE_INFINITY },
     });
+  });
+});
+
+describe('what a cleared device holds', () => {
+  const B = 'EMS1_CLASS_b';
+  const heldIn = (told: Evidence, wanted = rule([A])) => {
+    const verdict = judge(wanted, told, undefined, NOW);
+    return verdict.kind === 'clear' ? verdict.held.map(formatPostureTag) : verdict.kind;
+  };
+  it('is every tag that an EMS tells, wanted or not', () => {
+    expect(heldIn(evidence([known([B, A])]))).toEqual([B, A]);
+  });
+  it('is not what a token says while its EMS answers', () => {
+    expect(heldIn(evidence([known([A])], token([A, B])))).toEqual([A]);
+  });
+  it('is what the token says where its EMS is silent', () => {
+    expect(heldIn(evidence([silent()], token([A, B])))).toEqual([A, B]);
+  });
+  it('is nothing of a token that is not believed, nor of a word that is too old', () => {
+    const two = rule([A, 'EMS2_ZTNA_c']);
+    const other = known(['EMS2_ZTNA_c'], {}, 2);
+    expect(heldIn(evidence([silent(), other], TOKENS.expired), two)).toEqual(['EMS2_ZTNA_c']);
+    expect(heldIn(evidence([stale(known([A])), other]), two)).toEqual(['EMS2_ZTNA_c']);
+  });
+  it('is nothing where the profile wants nothing', () => {
+    expect(judge(undefined, evidence([known([A])]), undefined, NOW)).toMatchObject({ held: [] });
   });
 });
 
