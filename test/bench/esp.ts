@@ -1,12 +1,12 @@
 /**
- * What traffic costs the gateway: CPU time per megabyte of TCP, ours and strongSwan's kernel-libipsec, with the same strongSwan
- * client at the other end. `npm run bench:esp`; needs root, strongSwan and iperf3.
+ * What traffic costs the gateway: CPU time per megabyte of TCP and per packet of UDP, ours and strongSwan's kernel-libipsec, with
+ * the same strongSwan client at the other end. `npm run bench:esp`; needs root, strongSwan and iperf3.
  *
  *   namespace: iperf3 -c ── charon, libipsec ◄── wire ──► gateway process, which is measured ── TUN ── iperf3 -s
  *
  * Each gateway runs alone; both are measured for each cipher and direction in turn. Counted is the gateway process' user and
- * system time, all threads. Its client's own ESP caps the rate, which is shown. Options: --seconds N of each measurement (4),
- * --cipher TEXT for those that have it in their name.
+ * system time, all threads. Its client's own ESP caps the rate of TCP, which is shown; UDP comes at a rate that both manage.
+ * Options: --seconds N of each measurement (4), --cipher TEXT for those that have it in their name, --rate Mbit/s of UDP (100).
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,11 @@ import { startCharon } from '../interop/support/strongswan.ts';
 import { table } from './figures.ts';
 
 const { values: asked } = parseArgs({
-  options: { seconds: { type: 'string', default: '4' }, cipher: { type: 'string', default: '' } },
+  options: {
+    seconds: { type: 'string', default: '4' },
+    cipher: { type: 'string', default: '' },
+    rate: { type: 'string', default: '100' },
+  },
 });
 const CIPHERS = [
   ['AES-256-GCM', 'aes256gcm16'],
@@ -31,17 +35,20 @@ const CIPHERS = [
 ] as const;
 const DIRECTIONS = ['client → gateway', 'gateway → client'] as const;
 const postern = fileURLToPath(new URL('../../bin/postern.ts', import.meta.url));
+/** Octets of UDP payload: the packet just fits either device. */
+const UDP = 1360;
 /** Ticks a second of /proc/PID/stat. */
 const HZ = 100;
 
 type Gateway = { readonly pid: () => Promise<number>; stop(): Promise<void> };
-type Figure = { readonly cpu: number; readonly rate: number };
+/** ms for a MB and Gbit/s; µs for a packet, and the share that did not arrive. */
+type Figure = { readonly cpu: number; readonly rate: number; readonly packet: number; readonly lost: number };
 
 async function main(): Promise<void> {
   const missing = lacking();
   if (missing.length > 0) throw new Error(`this machine lacks ${missing.join(', ')}`);
   await sweep();
-  const rows: string[][] = [];
+  const [rows, packets]: [string[][], string[][]] = [[], []];
   for (const [name, esp] of CIPHERS.filter(([name]) => name.includes(asked.cipher))) {
     const [theirs, ours] = [await measured(esp, strongswan), await measured(esp, own)];
     for (const [i, direction] of DIRECTIONS.entries()) {
@@ -49,10 +56,16 @@ async function main(): Promise<void> {
       if (a === undefined || b === undefined) throw new Error('a direction was not measured');
       const cells = [a, b].flatMap(({ cpu, rate }) => [cpu.toFixed(2), rate.toFixed(2)]);
       rows.push([name, direction, ...cells, (b.cpu / a.cpu).toFixed(2)]);
+      const udp = [a, b].flatMap(({ packet, lost }) => [packet.toFixed(1), (100 * lost).toFixed(2)]);
+      packets.push([name, direction, ...udp, (b.packet / a.packet).toFixed(2)]);
     }
   }
   console.log('CPU time of the gateway in ms per MB of TCP, and Gbit/s; ratio: ours to theirs\n');
   console.log(table(['cipher', 'direction', 'libipsec, ms/MB', 'Gbit/s', 'postern, ms/MB', 'Gbit/s', 'ratio'], rows));
+  console.log(
+    `\nCPU time of the gateway in µs per packet of UDP with ${UDP} octets, at ${asked.rate} Mbit/s, and what was lost\n`,
+  );
+  console.log(table(['cipher', 'direction', 'libipsec, µs', '% lost', 'postern, µs', '% lost', 'ratio'], packets));
 }
 
 async function measured(esp: string, open: (net: Net, esp: string) => Promise<Gateway>): Promise<readonly Figure[]> {
@@ -77,7 +90,10 @@ async function measured(esp: string, open: (net: Net, esp: string) => Promise<Ga
     for (const reverse of [false, true]) {
       const before = await cpu(pid);
       const { octets, rate } = await transfer(net, reverse, Number(asked.seconds));
-      figures.push({ cpu: ((await cpu(pid)) - before) / (octets / 1e6), rate });
+      const middle = await cpu(pid);
+      const { arrived, lost } = await datagrams(net, reverse, Number(asked.seconds));
+      const packet = (1000 * ((await cpu(pid)) - middle)) / arrived;
+      figures.push({ cpu: (middle - before) / (octets / 1e6), rate, packet, lost });
     }
     return figures;
   } finally {
@@ -96,6 +112,21 @@ async function transfer(
   const { end } = JSON.parse(stdout) as { end: { sum_received?: { bytes: number; bits_per_second: number } } };
   if (end.sum_received === undefined) throw new Error(`iperf3: ${stdout}`);
   return { octets: end.sum_received.bytes, rate: end.sum_received.bits_per_second / 1e9 };
+}
+
+/** UDP at the rate that was asked for; gateway → client when `reverse`. */
+async function datagrams(
+  net: Net,
+  reverse: boolean,
+  seconds: number,
+): Promise<{ readonly arrived: number; readonly lost: number }> {
+  const udp = ['-u', '-l', `${UDP}`, '-b', `${asked.rate}M`];
+  const args = ['-c', addresses.lan, '-B', '10.10.1.1', '-t', `${seconds}`, ...udp, '--json', ...(reverse ? ['-R'] : [])];
+  const { stdout } = await run('iperf3', args, { namespace: net.client, seconds: seconds + 20 });
+  const { end } = JSON.parse(stdout) as { end: { sum?: { packets: number; lost_packets: number } } };
+  if (end.sum === undefined || end.sum.packets === 0) throw new Error(`iperf3: ${stdout}`);
+  const { packets, lost_packets: lost } = end.sum;
+  return { arrived: packets - lost, lost: lost / packets };
 }
 
 /** ms of user and system time so far. */
