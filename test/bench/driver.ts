@@ -36,8 +36,10 @@ export class Crowd {
   }
 
   /** Brings so many new clients up, `together` of them under way at any time. */
-  async connect(count: number, together: number): Promise<void> {
-    await this.#waves(this.#fresh(count), together, 'established');
+  async connect(count: number, together: number): Promise<readonly LabClient[]> {
+    const made: LabClient[] = [];
+    await this.#waves(this.#fresh(count, made), together, 'established');
+    return made;
   }
 
   /** IKE_SA_INIT of so many new clients, and not a word more. */
@@ -62,7 +64,7 @@ export class Crowd {
     this.#clients.clear();
   }
 
-  #fresh(count: number): readonly (() => LabClient)[] {
+  #fresh(count: number, made: LabClient[] = []): readonly (() => LabClient)[] {
     const { local, remote, address } = this.#carrier;
     return Array.from({ length: count }, () => () => {
       const client = new LabClient({
@@ -72,6 +74,7 @@ export class Crowd {
         nattPorts: { local: local.nattPort, remote: remote.nattPort },
       });
       client.start(now());
+      made.push(client);
       return client;
     });
   }

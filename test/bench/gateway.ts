@@ -10,7 +10,8 @@ import { type Clocks, Engine } from '../../src/ike/index.ts';
 import type { Journal } from '../../src/log/index.ts';
 import { NODE_CRYPTO } from './gatewayProcess.ts';
 import { type Primitives, primitives, type Work } from './primitives.ts';
-import type { Answer, Answers, Order, Packet, PrimitiveCosts } from './protocol.ts';
+import type { Answers, Order, Packet, PrimitiveCosts } from './protocol.ts';
+import { answering, collect } from './serving.ts';
 
 type Gateway = {
   batch(packets: readonly Packet[]): Promise<readonly Packet[]>;
@@ -173,12 +174,6 @@ function costs({ publicKey, symmetric }: Work, times: number): PrimitiveCosts {
   return { publicKey: cost(publicKey, times), symmetric: cost(symmetric, 4 * times) };
 }
 
-function collect(options: NodeJS.GCOptions = { type: 'major' }): void {
-  const { gc } = globalThis;
-  if (gc === undefined) throw new Error('started without --expose-gc');
-  gc({ execution: 'sync', ...options });
-}
-
 /** After collections: what weak references and finalizers let go only comes back with the next one. */
 async function memory(): Promise<Answers['memory']> {
   for (let i = 0; i < 4; i++) {
@@ -189,10 +184,4 @@ async function memory(): Promise<Answers['memory']> {
   return { rss, heap: heapUsed, external };
 }
 
-process.on('message', (order: Order) => {
-  const say = (answer: Answer) => process.connected && process.send?.(answer);
-  obey(order).then(
-    (ok) => say({ ok }),
-    (error: unknown) => say({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
-  );
-});
+answering(obey);

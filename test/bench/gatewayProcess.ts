@@ -19,25 +19,35 @@ export class GatewayProcess {
 
   /** Throws what the gateway throws, and when it ends instead of answering. */
   async ask<D extends Order['do']>(order: Extract<Order, { readonly do: D }>): Promise<Answers[D]> {
-    const answer = await new Promise<Answer>((resolve, reject) => {
-      const gone = () => reject(new Error(`the gateway process ended while it was asked for '${order.do}'`));
-      this.#process.once('exit', gone);
-      this.#process.once('message', (message: Answer) => {
-        this.#process.off('exit', gone);
-        resolve(message);
-      });
-      this.#process.send(order);
-    });
-    if ('failed' in answer) throw new Error(`the gateway failed: ${answer.failed}`);
-    return answer.ok as Answers[D]; // protocol.ts says which answer belongs to an order
+    return (await ask(this.#process, order)) as Answers[D]; // protocol.ts says which answer belongs to an order
   }
 
   async stop(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const ended = new Promise((resolve) => this.#process.once('exit', resolve));
-    await this.ask({ do: 'stop' }).catch(() => this.#process.kill());
-    await ended;
+    await stop(this.#process);
   }
+}
+
+/** Gives a process an order. Throws what it throws, and when it ends instead of answering. */
+export async function ask(process: ChildProcess, order: { readonly do: string }): Promise<unknown> {
+  const answer = await new Promise<Answer<unknown>>((resolve, reject) => {
+    const gone = () => reject(new Error(`the gateway process ended while it was asked for '${order.do}'`));
+    process.once('exit', gone);
+    process.once('message', (message: Answer<unknown>) => {
+      process.off('exit', gone);
+      resolve(message);
+    });
+    process.send(order);
+  });
+  if ('failed' in answer) throw new Error(`the gateway failed: ${answer.failed}`);
+  return answer.ok;
+}
+
+/** Ends it in good order, or at all. */
+export async function stop(process: ChildProcess): Promise<void> {
+  if (process.exitCode !== null || process.signalCode !== null) return;
+  const ended = new Promise((resolve) => process.once('exit', resolve));
+  await ask(process, { do: 'stop' }).catch(() => process.kill());
+  await ended;
 }
 
 /** A gateway process of one's own for as long as `work` takes. */

@@ -35,4 +35,4 @@ export type Answers = {
   readonly memory: Memory;
   readonly stop: null;
 };
-export type Answer = { readonly ok: Answers[keyof Answers] } | { readonly failed: string };
+export type Answer<T = Answers[keyof Answers]> = { readonly ok: T } | { readonly failed: string };
