@@ -2,10 +2,11 @@
 // the caller's buffers. All lengths have been checked by esp.ts.
 import { ESP_HEADER, type EspBackend, type EspSpec, espBackend, extend, type Worker, writeHigh } from './esp.ts';
 import type { Libcrypto } from './libcrypto.ts';
-import { CipherContext, MacContext, put, slot } from './nativeContext.ts';
+import { CipherContext, MacContext, prepareTag, put, slot } from './nativeContext.ts';
 import type { HashName } from './suite.ts';
 
 export function nativeEsp(lib: Libcrypto): EspBackend {
+  prepareTag(lib);
   return espBackend('libcrypto', (spec, esn, encrKey, integKey, seals) => {
     const { mode, keyOctets, hash } = spec;
     const cipher = mode === 'null' ? undefined : new CipherContext(lib, { mode, keyOctets }, seals);
@@ -48,7 +49,9 @@ class Aead implements Worker {
   seal(input: Uint8Array, from: number, length: number, packet: Uint8Array, at: number, high: number): void {
     const address = this.#lib.addressOf(packet) + at;
     const start = address + ESP_HEADER + this.#spec.ivOctets;
-    this.#begin(packet, at, address, high);
+    this.#nonce(packet, at);
+    this.#cipher.begin(0, this.#lib.memory.address + slot.iv);
+    this.#associated(packet, at, address, high);
     this.#cipher.update(this.#lib.addressOf(input) + from, length, start);
     this.#cipher.seal(start + length);
   }
@@ -56,9 +59,11 @@ class Aead implements Worker {
   open(packet: Uint8Array, at: number, length: number, high: number, output: Uint8Array, to: number): boolean {
     const address = this.#lib.addressOf(packet) + at;
     const start = address + ESP_HEADER + this.#spec.ivOctets;
-    this.#begin(packet, at, address, high);
+    this.#nonce(packet, at);
+    this.#cipher.beginOpen(this.#lib.memory.address + slot.iv, start + length);
+    this.#associated(packet, at, address, high);
     this.#cipher.update(start, length, this.#lib.addressOf(output) + to);
-    if (this.#cipher.verify(start + length)) return true;
+    if (this.#cipher.verified()) return true;
     output.fill(0, to, to + length); // what nobody has vouched for is nobody's to read
     return false;
   }
@@ -69,14 +74,18 @@ class Aead implements Worker {
     this.#lib.memory.octets.fill(0, slot.iv, slot.iv + 16);
   }
 
-  /** The nonce salt | IV, and what is authenticated besides the ciphertext. */
-  #begin(packet: Uint8Array, at: number, address: number, high: number): void {
-    const { octets, address: scratch } = this.#lib.memory;
+  /** salt | IV, into its slot. */
+  #nonce(packet: Uint8Array, at: number): void {
+    const { octets } = this.#lib.memory;
     const salt = this.#salt;
     for (let i = 0; i < salt.length; i++) octets[slot.iv + i] = salt[i] ?? 0;
     const { ivOctets } = this.#spec;
     for (let i = 0; i < ivOctets; i++) octets[slot.iv + salt.length + i] = packet[at + ESP_HEADER + i] ?? 0;
-    this.#cipher.begin(0, scratch + slot.iv);
+  }
+
+  /** What is authenticated besides the ciphertext. */
+  #associated(packet: Uint8Array, at: number, address: number, high: number): void {
+    const { octets, address: scratch } = this.#lib.memory;
     if (!this.#esn) return this.#cipher.aad(address, ESP_HEADER);
     extend(octets, slot.aad, packet, at, high);
     this.#cipher.aad(scratch + slot.aad, ESP_HEADER + 4);

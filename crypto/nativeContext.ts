@@ -17,7 +17,10 @@ export const slot = {
   aad: 288,
   object: 304,
   params: 320,
+  /** Parameters of their own, whose only change is where the tag lies. */
+  tagParams: 480,
   names: 640,
+  tagName: 1024,
 } as const;
 
 /** One cipher in one direction. Not usable after `free`. */
@@ -58,10 +61,24 @@ export class CipherContext {
     this.#check(control(this.#live(), GET_TAG, TAG, tag), 'a tag');
   }
 
+  /** As `begin` with a new IV, for a decryption that must end with the tag at `tag`: all in one call. */
+  beginOpen(iv: number, tag: number): void {
+    const { call, memory } = this.#lib;
+    const { address, view } = memory;
+    view.setUint32(slot.tagParams + 16, tag, true);
+    view.setUint32(slot.tagParams + 20, tag / 2 ** 32, true);
+    this.#check(call.EVP_CipherInit_ex2(this.#live(), 0, 0, iv, -1, address + slot.tagParams), 'an IV or a tag');
+  }
+
   /** Ends a decryption: false when the tag does not fit. */
   verify(tag: number): boolean {
-    const { address } = this.#lib.memory;
     this.#check(this.#lib.call.EVP_CIPHER_CTX_ctrl(this.#live(), SET_TAG, TAG, tag), 'a tag');
+    return this.verified();
+  }
+
+  /** The same after `beginOpen`. */
+  verified(): boolean {
+    const { address } = this.#lib.memory;
     if (this.#lib.call.EVP_CipherFinal_ex(this.#live(), address + slot.nothing, address + slot.length) === 1) return true;
     this.#lib.call.ERR_clear_error();
     return false;
@@ -159,6 +176,16 @@ export function parameter({ memory }: Libcrypto, n: number, name: number, type: 
   view.setBigUint64(at + 16, BigInt(address + data), true);
   view.setBigUint64(at + 24, BigInt(size), true);
   view.setBigUint64(at + 32, 0n, true);
+}
+
+/** What `beginOpen` needs, written once into the scratch memory. */
+export function prepareTag(lib: Libcrypto): void {
+  const { octets, view, address } = lib.memory;
+  octets.set(utf8.encode('tag\0'), slot.tagName);
+  octets.fill(0, slot.tagParams, slot.tagParams + 2 * PARAMETER); // the second entry has no name: the end
+  view.setBigUint64(slot.tagParams, BigInt(address + slot.tagName), true);
+  view.setUint32(slot.tagParams + 8, OCTETS, true);
+  view.setUint32(slot.tagParams + 24, TAG, true);
 }
 
 /** The array ends with an entry without a name. */

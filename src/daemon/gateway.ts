@@ -114,7 +114,7 @@ export async function openGateway(o: GatewayOptions, world: GatewayWorld): Promi
   let begun = false;
   let pump: Pump | undefined;
   const traffic = new Traffic(config, clientsOf(o.config), {
-    now: o.now,
+    now: oncePerTurn(o.now),
     forward: (from, to, octets, at, length) => {
       records?.packet(from, to, octets, at, length);
       udp?.forward(from, to, octets, at, length);
@@ -264,6 +264,21 @@ export function unreachable(profiles: readonly Profile[], listening: readonly Li
 
 export const unixTime = (): number => Math.floor(Date.now() / 1000);
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A clock that is looked at once for all that happens in one turn of the event loop: packets come by the dozen. */
+function oncePerTurn(now: () => number): () => number {
+  let moment: number | undefined;
+  const forget = (): void => {
+    moment = undefined;
+  };
+  return () => {
+    if (moment === undefined) {
+      moment = now();
+      queueMicrotask(forget);
+    }
+    return moment;
+  };
+}
 
 function after(ms: number, run: () => void): () => void {
   const timer = setTimeout(run, ms);

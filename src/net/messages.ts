@@ -83,6 +83,8 @@ export class Inbox {
   readonly octets: Uint8Array;
   readonly #messages: Messages;
   readonly #known = new Map<number, Endpoint>();
+  #key = 0;
+  #keyFrom: Endpoint | undefined;
   readonly #last = new Uint8Array(NAME);
   #lastFrom: Endpoint | undefined;
 
@@ -113,11 +115,16 @@ export class Inbox {
     if (names[at] === AF_INET) {
       const octet = (n: number) => names[at + n] as number;
       const key = (octet(4) * 0x1000000 + (octet(5) << 16) + (octet(6) << 8) + octet(7)) * 0x10000 + (octet(2) << 8) + octet(3);
-      const known = this.#known.get(key);
-      if (known !== undefined) return known;
-      if (this.#known.size >= MOST_KNOWN) this.#known.clear();
-      const from = readSockaddr(names, at);
-      this.#known.set(key, from);
+      // The runtime hashes a number of this size, at a price: most datagrams follow one of the same sender.
+      if (key === this.#key && this.#keyFrom !== undefined) return this.#keyFrom;
+      let from = this.#known.get(key);
+      if (from === undefined) {
+        if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+        from = readSockaddr(names, at);
+        this.#known.set(key, from);
+      }
+      this.#key = key;
+      this.#keyFrom = from;
       return from;
     }
     if (this.#lastFrom === undefined || !same(names, at, this.#last, 0, SOCKADDR[6])) {

@@ -31,7 +31,7 @@ export function sumOf(b: Uint8Array, at: number, length: number): number {
     }
     if (vectors !== undefined) {
       const whole = length & ~15;
-      const sum = swap(folded(vectors(start, start + whole) >>> 0));
+      const sum = swap(folded(vectors(start, start + whole)));
       return fold16(sum + slowly(b, at + whole, length - whole));
     }
   }
@@ -61,8 +61,11 @@ let vectors: SumWords | undefined;
 /** From this many octets on a call costs less than a loop. */
 const VECTORS = 128;
 
-/** As the carries would leave it, which is 0 for nothing but zeros (RFC 1071 §2). */
-const folded = (sum: number): number => (sum === 0 ? 0 : ((sum - 1) % 0xffff) + 1);
+/** Of less than 2^32, as the carries leave it, which is 0 for nothing but zeros (RFC 1071 §2). A division would cost more. */
+function folded(sum: number): number {
+  const once = (sum >>> 16) + (sum & 0xffff);
+  return (once >>> 16) + (once & 0xffff);
+}
 
 const swap = (word: number): number => ((word & 0xff) << 8) | (word >>> 8);
 
