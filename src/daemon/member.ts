@@ -82,9 +82,14 @@ export class Member {
       this.#questions.ask((id) => this.order({ do: 'stop', id })),
     );
     const last = await this.state();
+    await this.quit();
+    return last;
+  }
+
+  /** Ends its thread, whatever that does. */
+  async quit(): Promise<void> {
     await this.thread.terminate();
     await this.#gone;
-    return last;
   }
 
   #take(report: Report): void {

@@ -25,6 +25,9 @@ export type WorkersOptions = Omit<WorkerStart, 'index' | 'count' | 'timeOrigin' 
 /** A successor starts after so many ms, twice as many after each death soon after a start; what is not soon, is forgiven. */
 const AGAIN = { first: 100, most: 30_000, soon: 10_000 };
 
+/** Notes that are remembered for the sake of saying them once. */
+const MOST_SAID = 1000;
+
 /** Starts them all. Rejects with EnvironmentRefused when the machine does not allow one of them; then none is left. */
 export async function openWorkers(o: WorkersOptions, world: GatewayWorld): Promise<Gateway> {
   const crew = new Crew(o, world);
@@ -43,6 +46,8 @@ type Post = {
   readonly tunnels: Map<string, { readonly event: Extract<Event, { kind: 'established' }>; readonly since: number }>;
   startedAt: number;
   wait: number;
+  /** Its successor's start. */
+  again: NodeJS.Timeout | undefined;
 };
 
 class Crew implements Gateway {
@@ -50,9 +55,13 @@ class Crew implements Gateway {
   readonly #world: GatewayWorld;
   readonly #groups: SocketGroups;
   readonly #posts: readonly Post[];
-  /** Said by several of them, written once. */
-  readonly #said = new Set<string>();
+  /** Threads that cannot begin yet. */
+  readonly #starting = new Set<Member>();
+  /** What several of them say is written once: who has said it. */
+  readonly #said = new Map<string, Set<number>>();
   #loaded: Loaded;
+  /** Who has taken what is to be in force next. */
+  #prepared: ReadonlySet<Member> = new Set();
   #debug = false;
   #begun = false;
   #stopping = false;
@@ -66,7 +75,7 @@ class Crew implements Gateway {
     this.#groups = new SocketGroups(o.calls, o.workers);
     this.#posts = lanesOf(o.workers).map(({ index }) => ({
       ...{ index, member: undefined, wills: new Map(), holdings: new Map(), tunnels: new Map() },
-      ...{ startedAt: 0, wait: AGAIN.first },
+      ...{ startedAt: 0, wait: AGAIN.first, again: undefined },
     }));
   }
 
@@ -105,11 +114,14 @@ class Crew implements Gateway {
 
   async prepare(next: Loaded): Promise<void> {
     const { source } = next;
-    const missing = this.#posts.find(({ member }) => member === undefined);
-    if (source === undefined || missing !== undefined)
-      throw new EnvironmentRefused('EAGAIN', `Worker ${missing?.index} is starting again.`, 'Try again in a moment.');
+    if (source === undefined) throw new RangeError('several workers load the text of a configuration'); // ours
     const before = this.#loaded.source;
+    const missing = this.#posts.find(({ member }) => member === undefined);
+    // Who is starting has what is in force: that can come back at any time.
+    if (missing !== undefined && source !== before)
+      throw new EnvironmentRefused('EAGAIN', `Worker ${missing.index} is starting again.`, 'Try again in a moment.');
     const members = this.#members;
+    this.#prepared = new Set(members);
     const results = await Promise.all(members.map((member) => resultOf(() => member.prepare(source))));
     const refused = results.findIndex(({ ok }) => !ok);
     if (refused < 0) return;
@@ -123,7 +135,11 @@ class Crew implements Gateway {
     const { source } = next;
     this.#loaded = next;
     if (source === undefined) return 0;
-    const results = await Promise.all(this.#members.map((member) => resultOf(() => member.commit(source))));
+    const take = async (member: Member): Promise<number> => {
+      if (!this.#prepared.has(member)) await member.prepare(source); // it has started since
+      return await member.commit(source);
+    };
+    const results = await Promise.all(this.#members.map((member) => resultOf(() => take(member))));
     return results.reduce((sum, result) => sum + (result.ok ? Number(result.value) : 0), 0);
   }
 
@@ -135,7 +151,10 @@ class Crew implements Gateway {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    for (const { again } of this.#posts) clearTimeout(again);
+    const starting = [...this.#starting].map((member) => member.quit());
     const last = await Promise.all(this.#members.map((member) => member.end()));
+    await Promise.all(starting);
     this.#last = merged(last.filter((state) => state !== undefined));
     this.#groups.close();
   }
@@ -148,7 +167,7 @@ class Crew implements Gateway {
   async #man(post: Post): Promise<void> {
     post.startedAt = performance.now();
     const { listen, ikePort, nattPort, inner, workers: count } = this.#o;
-    const { source = '' } = this.#loaded;
+    let { source = '' } = this.#loaded;
     const member = new Member(
       { ...{ index: post.index, count, source, listen, ikePort, nattPort, inner }, timeOrigin: performance.timeOrigin },
       {
@@ -157,8 +176,22 @@ class Crew implements Gateway {
         died: (why) => this.#died(post, why),
       },
     );
-    this.#o.onThread?.(member.thread, post.index);
-    await member.ready;
+    this.#starting.add(member);
+    try {
+      this.#o.onThread?.(member.thread, post.index);
+      await member.ready;
+      while (this.#loaded.source !== undefined && source !== this.#loaded.source) {
+        // Another one was taken while it started.
+        source = this.#loaded.source;
+        await member.prepare(source);
+        await member.commit(source);
+      }
+    } catch (error) {
+      await member.quit(); // it may be waiting still
+      throw error;
+    } finally {
+      this.#starting.delete(member);
+    }
     post.member = member;
     member.order({ do: 'debug', on: this.#debug });
     for (const other of this.#posts)
@@ -173,12 +206,10 @@ class Crew implements Gateway {
   #report(post: Post, report: Report): void {
     const world = this.#world;
     switch (report.say) {
-      case 'note': {
-        const text = JSON.stringify([report.message, report.fields]);
-        if (this.#said.has(text)) return;
-        if (!this.#begun) this.#said.add(text);
-        return world.note(report.level, report.message, report.fields);
-      }
+      case 'note':
+        if (this.#isNew(post, JSON.stringify([report.message, report.fields])))
+          world.note(report.level, report.message, report.fields);
+        return;
       case 'event':
         this.#remember(post, report.event);
         return world.tell(report.event);
@@ -211,6 +242,18 @@ class Crew implements Gateway {
     return this.#groups.socket(post.index, report.local, report.port, report.natt);
   }
 
+  /** False: another worker has said it before this one did. */
+  #isNew({ index }: Post, text: string): boolean {
+    const by = this.#said.get(text);
+    if (by !== undefined && !by.has(index)) {
+      by.add(index);
+      return false;
+    }
+    if (this.#said.size >= MOST_SAID) this.#said.clear();
+    this.#said.set(text, new Set([index]));
+    return true;
+  }
+
   #others(post: Post, command: Command): void {
     for (const other of this.#posts) if (other !== post) other.member?.order({ do: 'command', command });
   }
@@ -225,6 +268,7 @@ class Crew implements Gateway {
     post.member = undefined;
     if (this.#stopping || !manned) return; // a start that fails is told to who waits for it
     const { index, tunnels, holdings, wills } = post;
+    this.#groups.leave(index);
     this.#world.note('error', `worker ${index} died; its clients are told, the others go on`, { tunnels: tunnels.size, why });
     for (const { event, since } of tunnels.values()) {
       const { kind: _, suite: __, method: ___, ...subject } = event;
@@ -243,19 +287,28 @@ class Crew implements Gateway {
   #again(post: Post, farewells: readonly Farewell[]): void {
     const { wait } = post;
     post.wait = Math.min(AGAIN.most, 2 * wait);
-    setTimeout(() => {
-      if (this.#stopping) return;
+    // It keeps the process alive: there may be nobody else.
+    post.again = setTimeout(() => {
       this.#man(post).then(
         () => {
           this.#world.note('info', `worker ${post.index} is there again`);
+          this.#carries(post);
           this.#begin(post, farewells);
         },
         (error: unknown) => {
+          if (this.#stopping) return;
           const said = error instanceof Error ? error.message : String(error);
           this.#world.note('error', `worker ${post.index} cannot start`, { why: said });
           this.#again(post, farewells);
         },
       );
-    }, wait).unref();
+    }, wait);
+  }
+
+  /** Whoever comes back without its device is not like the others. */
+  #carries({ index, member }: Post): void {
+    const words = member?.traffic;
+    if (words?.on === false && this.#members.some(({ traffic }) => traffic?.on))
+      this.#world.note('error', `worker ${index} carries no packets of its clients`, { why: words.why, fix: words.fix });
   }
 }

@@ -54,13 +54,14 @@ export function steering(natt: boolean, workers: number): readonly Instruction[]
   ];
 }
 
-type Group = { readonly fds: readonly number[]; readonly port: number; readonly users: Set<number> };
+type Group = { readonly fds: readonly number[]; readonly users: Set<number> };
 
 /** All groups of sockets of a process. */
 export class SocketGroups {
   readonly #calls: SystemCalls;
   readonly #workers: number;
   readonly #groups = new Map<string, Group>();
+  #closed = false;
 
   constructor(calls: SystemCalls, workers: number) {
     this.#calls = calls;
@@ -69,6 +70,7 @@ export class SocketGroups {
 
   /** The worker's socket for this address and port; the first who asks makes those of all. Throws an error with a code. */
   socket(worker: number, local: LocalAddress, port: number, natt: boolean): number {
+    if (this.#closed) throw Object.assign(new Error('all sockets are closed'), { code: 'EBADF' });
     const key = keyOf(local, port, natt);
     const group = this.#groups.get(key) ?? this.#open(local, port, natt);
     this.#groups.set(key, group);
@@ -87,7 +89,13 @@ export class SocketGroups {
     }
   }
 
+  /** It is dead: its sockets wait for its successor, and for nobody longer than the others want theirs. */
+  leave(worker: number): void {
+    for (const { users } of this.#groups.values()) users.delete(worker);
+  }
+
   close(): void {
+    this.#closed = true;
     for (const group of this.#groups.values()) this.#close(group);
     this.#groups.clear();
   }
@@ -109,7 +117,7 @@ export class SocketGroups {
           this.#steer(fd, natt);
         }
       }
-      return { fds, port: chosen, users: new Set() };
+      return { fds, users: new Set() };
     } catch (error) {
       for (const fd of fds) calls.close(fd);
       throw error;

@@ -172,6 +172,51 @@ describe('a worker that dies', () => {
   );
 });
 
+describe('threads', () => {
+  const world = { note: () => undefined, tell: () => undefined, say: () => undefined, share: () => undefined };
+
+  it('none is left of a start that is refused', async () => {
+    const calls = await systemCalls();
+    if (typeof calls === 'string') throw new Error(calls);
+    const source = configOf();
+    const threads: Worker[] = [];
+    const opening = openWorkers(
+      {
+        ...{ listen: ['192.0.2.1'], ikePort: 0, nattPort: 0, inner: undefined, workers: 2, calls },
+        loaded: { config: loadConfig(source).config, source },
+        onThread: (worker) => void threads.push(worker),
+      },
+      { ...world, resolve: () => Promise.reject(new Error('nobody asks')) },
+    );
+    await expect(opening).rejects.toMatchObject({ code: 'EADDRNOTAVAIL' });
+    expect(threads.map(({ threadId }) => threadId)).toEqual([-1, -1]);
+  });
+
+  it(
+    'none is left of a worker that was starting again at the end',
+    staged(async (s) => {
+      const before = s.threads.get(1);
+      await before?.terminate();
+      await s.until(() => s.threads.get(1) !== before);
+      await s.gateway.stop();
+      expect([...s.threads.values()].map(({ threadId }) => threadId)).toEqual([-1, -1]);
+    }),
+  );
+
+  it(
+    'the process waits for the next ones when all have died at once',
+    staged(async (s) => {
+      const timers = vi.spyOn(globalThis, 'setTimeout');
+      await Promise.all([...s.threads.values()].map((worker) => worker.terminate()));
+      const waits = timers.mock.calls.flatMap(([, ms], i) =>
+        ms === 100 ? [timers.mock.results[i]?.value as NodeJS.Timeout] : [],
+      );
+      timers.mockRestore();
+      expect(waits.map((timer) => timer.hasRef())).toEqual([true, true]);
+    }),
+  );
+});
+
 describe('one connection for one identity, whichever worker has it', () => {
   const many = 8; // that all fall to one of two workers has a chance of 1 in 128
 
@@ -231,6 +276,34 @@ describe('another configuration', () => {
       await s.until(() => dials.every((dial) => dial.client.at === 'closed'));
       const more = await Promise.all(Array.from({ length: 6 }, (_, i) => s.dial(`d${i}`)));
       for (const dial of more) expect(Number(dial.status.assigned[0]?.split('.')[3])).toBeGreaterThan(100);
+    }),
+  );
+
+  it(
+    'is taken by a worker that was starting again meanwhile',
+    staged(async (s) => {
+      const next = other(101, 132);
+      await s.gateway.prepare(next);
+      const before = s.threads.get(1);
+      await before?.terminate();
+      await s.until(() => s.threads.get(1) !== before);
+      await s.gateway.commit(next); // its thread began with the one before
+      await s.until(() => s.notes.includes('info worker 1 is there again'));
+      await Promise.all(Array.from({ length: 10 }, (_, i) => s.dial(`c${i}`)));
+      const { gateways } = await s.gateway.state();
+      expect(new Set(gateways.map(({ name }) => lane(name)))).toEqual(new Set([0, 1]));
+      for (const { assigned4 } of gateways) expect(Number(assigned4?.split('.')[3])).toBeGreaterThan(100);
+    }),
+  );
+
+  it(
+    'gives way to the one before even while a worker is starting again',
+    staged(async (s) => {
+      const source = configOf();
+      await s.gateway.prepare(other(101, 132));
+      await s.threads.get(1)?.terminate();
+      await s.gateway.prepare({ config: loadConfig(source).config, source });
+      await s.until(() => s.notes.includes('info worker 1 is there again'));
     }),
   );
 

@@ -122,4 +122,22 @@ describe('groups of sockets', async () => {
     expect(closed.sort()).toEqual([a, b].sort());
     groups.close();
   });
+
+  it.skipIf(typeof calls === 'string')('do not wait for a dead worker, and none is made after the end', () => {
+    if (typeof calls === 'string') return;
+    const closed: number[] = [];
+    const close = (fd: number) => {
+      closed.push(fd);
+      return calls.close(fd);
+    };
+    const groups = new SocketGroups({ ...calls, close }, 2);
+    const [a, b] = [groups.socket(0, local, 0, true), groups.socket(1, local, 0, true)];
+    closed.length = 0;
+    groups.leave(0);
+    expect(closed).toEqual([]);
+    groups.release(1, b); // the address is gone: the next worker 0 will not ask for it
+    expect(closed.sort()).toEqual([a, b].sort());
+    groups.close();
+    expect(() => groups.socket(0, local, 0, true)).toThrow('closed');
+  });
 });
