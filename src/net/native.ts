@@ -28,7 +28,7 @@ export type SystemCalls = {
   watch(fd: number, ready: () => void): Watch;
 };
 
-/** What a TUN device takes. */
+/** What a TUN device takes; `close` is that of whoever opened it. */
 export type TunCalls = Pick<SystemCalls, 'close' | 'watch'> & {
   /** TUNSETIFF on an open /dev/net/tun; `request` is a struct ifreq, which comes back with the name. */
   makeTun(fd: number, request: Uint8Array): number;

@@ -4,7 +4,7 @@ import { removeLeftovers } from './masquerade.ts';
 import { systemCalls } from './native.ts';
 import { EnvironmentRefused } from './refusal.ts';
 import { System } from './system.ts';
-import { makeTun, type TunOptions } from './tun.ts';
+import { closeDevice, makeTun, type TunOptions } from './tun.ts';
 
 /** Told of devices of ours that are gone and had rules. */
 type Leftovers = { readonly onLeftover?: (device: string) => void };
@@ -22,7 +22,7 @@ export async function openTun(o: TunOptions & InsideConfig & Leftovers): Promise
       'Install with optional dependencies: `npm ci`.',
     );
   for (const device of await removeLeftovers()) o.onLeftover?.(device);
-  const tun = makeTun(calls, o);
+  const tun = makeTun({ ...calls, close: closeDevice }, o);
   const system = new System(tun.name);
   try {
     await system.up(o.mtu);

@@ -3,7 +3,7 @@
  * once. Where the kernel has IFF_VNET_HDR, TCP goes both ways in segments of up to 64 KB, which are cut and joined here;
  * elsewhere packet by packet. The device is the process': it goes with it, and so do its routes.
  */
-import { constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { Coalescer } from './coalesce.ts';
 import type { InnerNetwork } from './inner.ts';
@@ -40,6 +40,14 @@ const BATCH_OCTETS = 256 * 1024;
 export type Tun = Omit<InnerNetwork, 'become' | 'routes'>;
 
 const openDevice = (): number => openSync(DEVICE, constants.O_RDWR | constants.O_NONBLOCK);
+/**
+ * What a thread has opened by `fs`, and has not closed by `fs`, Node closes at the thread's end: so a device goes with its worker;
+ * and so, closed in any other way, its number would be closed once more when it is somebody else's.
+ */
+export const closeDevice = (fd: number): number => {
+  closeSync(fd);
+  return 0;
+};
 
 /** Makes the device, still down. Throws EnvironmentRefused when the machine does not allow it. */
 export function makeTun(calls: TunCalls, o: TunOptions): Tun {

@@ -1,5 +1,8 @@
 /** A TUN device of no kernel: what is asked of it, what is read and written, what is refused. */
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import type { TunCalls } from '../../../src/net/native.ts';
 import { makeTun, type TunOptions } from '../../../src/net/tun.ts';
@@ -190,4 +193,21 @@ describe('a machine that allows none', () => {
     };
     expect(() => device(kernel(), { open })).toThrow(/There is no \/dev\/net\/tun/);
   });
+});
+
+it("a device that a thread has closed is not closed again at the thread's end, when its number is somebody else's", async () => {
+  const source = `import { openSync } from 'node:fs';
+    import { parentPort } from 'node:worker_threads';
+    const { closeDevice } = await import(${JSON.stringify(new URL('../../../src/net/tun.ts', import.meta.url).href)});
+    const fd = openSync('/dev/null');
+    closeDevice(fd);
+    parentPort.postMessage(fd);
+    setInterval(() => undefined, 1000);`;
+  const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
+  const [fd] = (await once(thread, 'message')) as [number];
+  const ours: number[] = [];
+  while (!ours.includes(fd) && ours.length < 1000) ours.push(openSync('/dev/null', 'r'));
+  await thread.terminate();
+  expect(ours).toContain(fd);
+  for (const one of ours) closeSync(one); // throws EBADF for what is not open
 });
