@@ -54,7 +54,7 @@ export type Report =
   | { readonly say: 'line'; readonly scope: Scope; readonly line: Phrase }
   | { readonly say: 'held'; readonly holding: Holding }
   | { readonly say: 'left'; readonly name: string }
-  | ({ readonly say: 'oust'; readonly name: string } & Ousting)
+  | ({ readonly say: 'oust'; readonly name: string; readonly key: string } & Ousting)
   | { readonly say: 'will'; readonly spi: string; readonly datagram: Farewell | undefined }
   | { readonly say: 'resolve'; readonly id: number; readonly question: PostureQuestion }
   | { readonly say: 'socket'; readonly id: number; readonly local: LocalAddress; readonly port: number; readonly natt: boolean }

@@ -222,9 +222,9 @@ class Crew implements Gateway {
         post.holdings.delete(report.name);
         return this.#others(post, { do: 'left', name: report.name });
       case 'oust': {
-        const { name, how, reason } = report;
-        const holder = this.#posts.find(({ holdings }) => holdings.has(name));
-        return holder?.member?.order({ do: 'command', command: { do: 'oust', name, how, reason } });
+        const { say: _, ...ousting } = report;
+        const holder = this.#posts.find(({ holdings }) => holdings.has(ousting.name));
+        return holder?.member?.order({ do: 'command', command: { do: 'oust', ...ousting } });
       }
       case 'will':
         if (report.datagram === undefined) post.wills.delete(report.spi);

@@ -56,10 +56,10 @@ export type Command =
   /** From the data plane, about one child: its soft or hard end, and an authentic packet from another place. */
   | { readonly do: 'rekey-child' | 'end-child'; readonly spi: number }
   | { readonly do: 'moved'; readonly spi: number; readonly path: Path }
-  /** From the other engines of this gateway: what they hold, and which of ours must end for one of theirs. */
+  /** From the other engines of this gateway: what they hold, and which of ours with that key must end for one of theirs. */
   | { readonly do: 'held'; readonly holding: Holding }
   | { readonly do: 'left'; readonly name: string }
-  | ({ readonly do: 'oust'; readonly name: string } & Ousting);
+  | ({ readonly do: 'oust'; readonly name: string; readonly key: string } & Ousting);
 
 /** What is taken for the answer of a path validation that did not end in time. */
 const TOO_SLOW: Answer = { about: 'certificate', verdict: { ok: false, why: 'path validation did not end in time' } };
@@ -195,7 +195,8 @@ export class Engine {
       case 'left':
         return this.#world.elsewhere.left(command.name);
       case 'oust': {
-        const slot = this.#world.table.named(command.name);
+        // By then the name may be somebody else's.
+        const slot = this.#world.table.keyed(command.key, command.name);
         return slot === undefined ? undefined : this.#life.oust(slot, command);
       }
       case 'delete': {

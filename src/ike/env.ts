@@ -137,8 +137,8 @@ export class SlotEnv implements Env {
     return [...here.map(({ sa }) => nameOf(sa)), ...elsewhere.names(key)];
   }
   drop(key: string, name: string, how: Ousting['how'], reason: Reason): void {
-    const slot = this.#world.table.byKey(key).find(({ sa }) => sa.at === 'established' && nameOf(sa) === name);
-    if (slot === undefined) this.#world.out.push({ do: 'oust', name, how, reason });
+    const slot = this.#world.table.keyed(key, name);
+    if (slot === undefined) this.#world.out.push({ do: 'oust', name, key, how, reason });
     else this.#life.oust(slot, { how, reason });
   }
 

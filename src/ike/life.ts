@@ -66,9 +66,14 @@ export class Life {
       slot.lastIn = clocks.now;
       const event = { kind: 'established', suite: sa.basis.suite.text, method: sa.proof.method } as const;
       out.push({ do: 'tell', event: { ...event, ...subjectOf(slot, sa.instance) } });
-      if (this.#shared) out.push({ do: 'held', holding: holdingOf(sa) });
+      this.held(sa);
     } else if ('first' in sa) slot.expires = sa.basis.born + sa.profile.negotiateTimeout * 1000;
     this.schedule(slot);
+  }
+
+  /** Tells the other engines whom we have, and what he claims to be. */
+  held(sa: Established): void {
+    if (this.#shared) this.#world.out.push({ do: 'held', holding: holdingOf(sa) });
   }
 
   schedule(slot: Slot): void {

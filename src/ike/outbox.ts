@@ -53,7 +53,7 @@ export type Output =
   /** For the other engines of this gateway: an SA is established here, and is no longer; one of theirs must end. */
   | { readonly do: 'held'; readonly holding: Holding }
   | { readonly do: 'left'; readonly name: string }
-  | ({ readonly do: 'oust'; readonly name: string } & Ousting)
+  | ({ readonly do: 'oust'; readonly name: string; readonly key: string } & Ousting)
   /** What would end the SA with this SPI of ours if this engine died now; undefined: there is nothing to end. */
   | { readonly do: 'will'; readonly spi: IkeSpi; readonly datagram: Datagram | undefined };
 

@@ -112,6 +112,7 @@ class Successor {
       slot.ticket = 0;
     }
     if (!wasGated && gated) table.addUid(sa.client?.uid, slot);
+    if (wasGated !== gated) this.#life.held(sa);
     const never = Number.POSITIVE_INFINITY;
     const ends = Math.min(sa.ends, clocks.now + config.posture.lookupWait + MARGIN);
     const restrained = sa.standing.kind !== 'clear' || sa.restraint !== 'none';

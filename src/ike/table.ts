@@ -78,6 +78,11 @@ export class SaTable {
     return slots(this.#byKey.get(key));
   }
 
+  /** The established one of them that bears this instance name. */
+  keyed(key: string, name: string): Slot | undefined {
+    return this.byKey(key).find(({ sa }) => sa.at === 'established' && nameOf(sa) === name);
+  }
+
   /** Indexes an established SA by the device that its client claims to be. */
   addUid(uid: string | undefined, slot: Slot): void {
     if (uid === undefined) this.#withoutUid.add(slot);

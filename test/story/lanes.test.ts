@@ -1,8 +1,10 @@
 /** One engine of several that are one gateway: what is marked as its own, what it tells the others, and what it leaves behind. */
 import { describe, expect, it } from 'vitest';
 import { laneOf } from '../../src/ike/index.ts';
-import type { LabClient } from '../../src/lab/index.ts';
-import { type Scene, story } from './support/scene.ts';
+import { fortiClientConnect, type LabClient } from '../../src/lab/index.ts';
+import { configOf, type ProfileText } from '../support/configs.ts';
+import { UID } from '../support/posture.ts';
+import { asUser, type Scene, story } from './support/scene.ts';
 
 const lane = { index: 1, count: 3 };
 const one = { lane, profiles: [{}] };
@@ -49,8 +51,12 @@ describe('an engine of three', () => {
     story(one, async (s) => {
       const alike = { initialContact: false };
       const [first, second] = [await s.connected(alike), await s.connected(alike)];
-      s.gateway.command({ do: 'oust', name: 'ra_1', how: 'by-delete', reason: 'unique-id' });
-      s.gateway.command({ do: 'oust', name: 'ra_7', how: 'by-delete', reason: 'unique-id' }); // nobody's
+      const [held] = s.gateway.shared;
+      const key = held?.do === 'held' ? held.holding.key : '';
+      const ousting = { do: 'oust', key, how: 'by-delete', reason: 'unique-id' } as const;
+      s.gateway.command({ ...ousting, name: 'ra_1' });
+      s.gateway.command({ ...ousting, name: 'ra_7' }); // nobody's
+      s.gateway.command({ ...ousting, name: 'ra_4', key: `not ${key}` }); // its name was another one's before
       await s.settle();
       expect([first.at, second.at]).toEqual(['closed', 'established']);
       expect(s.gateway.told('closed')).toMatchObject([{ gateway: 'ra_1', reason: 'unique-id' }]);
@@ -75,10 +81,11 @@ describe('an identity that an other engine holds', () => {
     ['disable', undefined, undefined],
   ] as const)('with enforce-unique-id %s', (word, how, reason) =>
     story(lives({ 'enforce-unique-id': word }), async (s) => {
-      elsewhere(s, await keyOf(s));
+      const key = await keyOf(s);
+      elsewhere(s, key);
       await s.connected({ initialContact: false });
       const ousted = s.gateway.shared.filter((output) => output.do === 'oust');
-      expect(ousted).toEqual(how === undefined ? [] : [{ do: 'oust', name: 'ra_0', how, reason }]);
+      expect(ousted).toEqual(how === undefined ? [] : [{ do: 'oust', name: 'ra_0', key, how, reason }]);
     })(),
   );
 
@@ -95,10 +102,29 @@ describe('an identity that an other engine holds', () => {
   it(
     'is let go without a word for INITIAL_CONTACT',
     story(one, async (s) => {
-      elsewhere(s, await keyOf(s));
+      const key = await keyOf(s);
+      elsewhere(s, key);
       await s.connected({ initialContact: true });
       const ousted = s.gateway.shared.filter((output) => output.do === 'oust');
-      expect(ousted).toEqual([{ do: 'oust', name: 'ra_0', how: 'silently', reason: 'replaced' }]);
+      expect(ousted).toEqual([{ do: 'oust', name: 'ra_0', key, how: 'silently', reason: 'replaced' }]);
+    }),
+  );
+});
+
+describe('a tag rule that is new', () => {
+  const people = (phase1: ProfileText['phase1'] = {}) => ({ lane, profiles: [{ shape: 'psk-eap', phase1 }] }) as const;
+  const holdings = (s: Scene) => s.gateway.shared.flatMap((output) => (output.do === 'held' ? [output.holding.uid] : []));
+
+  it(
+    'is told to the others with the device that its client claims',
+    story(people(), async (s) => {
+      await s.connected({ auth: asUser('alice'), claims: fortiClientConnect({ uid: UID, ip: '10.9.8.7', user: 'alice' }) });
+      expect(holdings(s)).toEqual([undefined]);
+      const phase1 = { 'remote-gw-match': 'ztna', 'remote-gw-ztna-tags': '"EMS3_ZTNA_a"' };
+      s.gateway.command({ do: 'configure', config: configOf(people(phase1)) });
+      expect(holdings(s)).toEqual([undefined, UID]);
+      s.gateway.command({ do: 'configure', config: configOf(people()) });
+      expect(holdings(s)).toEqual([undefined, UID, undefined]);
     }),
   );
 });
