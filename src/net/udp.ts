@@ -75,13 +75,15 @@ export async function openUdp(o: UdpOptions): Promise<UdpPort> {
     throw error;
   }
   if (plan.wildcard.length === 0) return ports;
-  const rescan = () =>
-    follow(
-      ports,
-      local().filter((l) => plan.wildcard.includes(l.family)),
-      plan,
-      o,
-    );
+  let looking: Promise<void> | undefined;
+  const rescan = () => {
+    const now = local().filter((l) => plan.wildcard.includes(l.family));
+    // Whoever makes our sockets may take his time: one look is not overtaken by the next.
+    looking ??= follow(ports, now, plan, o).finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
   ports.onClose((o.every ?? everyFewSeconds)(rescan));
   return ports;
 }
@@ -104,7 +106,10 @@ async function bindBoth(ports: Ports, local: LocalAddress, o: UdpOptions): Promi
   }
 }
 
-/** A wildcard follows the machine: new addresses are bound, lost ones let go. A refusal is told once an address. */
+/**
+ * A wildcard follows the machine: new addresses are bound, lost ones let go. What is refused is tried again, as an IPv6 address
+ * is in its first second (RFC 4862 §5.4: tentative), and told once.
+ */
 async function follow(ports: Ports, now: readonly LocalAddress[], plan: ListenPlan, o: UdpOptions): Promise<void> {
   const ours = new Set(ports.listening.map((l) => l.address).filter((address) => !plan.fixed.includes(address)));
   for (const address of ours) {
@@ -113,12 +118,14 @@ async function follow(ports: Ports, now: readonly LocalAddress[], plan: ListenPl
     o.onChange?.({ kind: 'gone', address });
   }
   for (const one of now) {
-    if (ports.has(one.address) || ports.refused.has(one.address)) continue;
+    if (ports.has(one.address)) continue;
     try {
       await bindBoth(ports, one, o);
+      ports.refused.delete(one.address);
       o.onChange?.({ kind: 'bound', address: one.address });
     } catch (error) {
       ports.drop(one.address);
+      if (ports.refused.has(one.address)) continue;
       ports.refused.add(one.address);
       o.onChange?.({ kind: 'refused', address: one.address, why: error instanceof Error ? error.message : String(error) });
     }

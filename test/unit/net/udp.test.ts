@@ -294,6 +294,33 @@ describe.each(kinds)('UDP over $name', ({ openSocket }) => {
     expect(new Set(udp.listening.map((l) => l.address))).toEqual(new Set(['127.0.0.2', '127.0.0.3']));
     expect(changes.map((c) => `${c.kind} ${c.address}`)).toEqual(['gone 127.0.0.1', 'bound 127.0.0.3', 'refused 192.0.2.77']);
   });
+
+  it('what was refused is tried again, one look at a time', async () => {
+    let tentative = true;
+    let opened = 0;
+    const changes: ListenChange[] = [];
+    let rescan = () => Promise.resolve();
+    const udp = await openUdp({
+      ...{ listen: ['0.0.0.0'], ikePort: 0, nattPort: 0, onDatagram: () => undefined },
+      openSocket(local, port, ear) {
+        if (local.address === '127.0.0.2' && tentative) return Promise.reject(new Error('EADDRNOTAVAIL'));
+        opened += 1;
+        return openSocket(local, port, ear);
+      },
+      local: () => [lo('127.0.0.1'), ...(opened < 2 ? [] : [lo('127.0.0.2')])],
+      onChange: (change) => changes.push(change),
+      every: (run) => {
+        rescan = run;
+        return () => undefined;
+      },
+    });
+    closing.push(() => udp.close());
+    await rescan();
+    tentative = false;
+    await Promise.all([rescan(), rescan()]);
+    expect(changes.map((c) => `${c.kind} ${c.address}`)).toEqual(['refused 127.0.0.2', 'bound 127.0.0.2']);
+    expect(opened).toBe(4);
+  });
 });
 
 describe('a bind that is refused', () => {
