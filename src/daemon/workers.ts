@@ -28,6 +28,9 @@ const AGAIN = { first: 100, most: 30_000, soon: 10_000 };
 /** Notes that are remembered for the sake of saying them once. */
 const MOST_SAID = 1000;
 
+const startsAgain = (index: number): EnvironmentRefused =>
+  new EnvironmentRefused('EAGAIN', `Worker ${index} is starting again.`, 'Try again in a moment.');
+
 /** Starts them all. Rejects with EnvironmentRefused when the machine does not allow one of them; then none is left. */
 export async function openWorkers(o: WorkersOptions, world: GatewayWorld): Promise<Gateway> {
   const crew = new Crew(o, world);
@@ -118,8 +121,7 @@ class Crew implements Gateway {
     const before = this.#loaded.source;
     const missing = this.#posts.find(({ member }) => member === undefined);
     // Who is starting has what is in force: that can come back at any time.
-    if (missing !== undefined && source !== before)
-      throw new EnvironmentRefused('EAGAIN', `Worker ${missing.index} is starting again.`, 'Try again in a moment.');
+    if (missing !== undefined && source !== before) throw startsAgain(missing.index);
     const members = this.#members;
     this.#prepared = new Set(members);
     const results = await Promise.all(members.map((member) => resultOf(() => member.prepare(source))));
@@ -128,6 +130,8 @@ class Crew implements Gateway {
     if (before !== undefined)
       await Promise.all(members.filter((_, i) => results[i]?.ok).map((member) => resultOf(() => member.prepare(before))));
     const result = results[refused];
+    const dead = this.#posts.find(({ member }) => member === undefined);
+    if (dead !== undefined) throw startsAgain(dead.index);
     if (result?.ok === false) throw errorOf(result);
   }
 

@@ -297,6 +297,16 @@ describe('another configuration', () => {
   );
 
   it(
+    'is not taken when a worker dies meanwhile',
+    staged(async (s) => {
+      const prepared = s.gateway.prepare(other(101, 132));
+      void s.threads.get(1)?.terminate();
+      await expect(prepared).rejects.toMatchObject({ code: 'EAGAIN' });
+      await s.until(() => s.notes.includes('info worker 1 is there again'));
+    }),
+  );
+
+  it(
     'gives way to the one before even while a worker is starting again',
     staged(async (s) => {
       const source = configOf();
