@@ -104,7 +104,8 @@ async function main(): Promise<void> {
     },
     (local, port, natt) => questions.ask<number>((id) => report({ say: 'socket', id, local, port, natt })),
   );
-  const shift = performance.timeOrigin - start.timeOrigin;
+  const { moment } = start;
+  const shift = moment.now + Number(process.hrtime.bigint() - moment.hrtime) / 1e6 - performance.now();
   const opened = await openGateway(
     {
       ...{ config, lane, listen: start.listen, ikePort: start.ikePort, nattPort: start.nattPort, exportKeys: false },

@@ -16,8 +16,11 @@ export type WorkerStart = {
   readonly ikePort: number;
   readonly nattPort: number;
   readonly inner: InsideWish | undefined;
-  /** `performance.timeOrigin` of the daemon: all threads tell moments by its clock. */
-  readonly timeOrigin: number;
+  /**
+   * A moment by the daemon's clock, which is that of all threads, and by the one that they have in common anyhow.
+   * `performance.timeOrigin` would not do: it is the time of day, and that may be set.
+   */
+  readonly moment: { readonly now: number; readonly hrtime: bigint };
 };
 
 /** A datagram that somebody else made, to be sent as it is. */

@@ -14,7 +14,7 @@ import { errorOf, resultOf } from './questions.ts';
 import { lanesOf } from './share.ts';
 import type { Farewell, Report, WorkerStart } from './workerTalk.ts';
 
-export type WorkersOptions = Omit<WorkerStart, 'index' | 'count' | 'timeOrigin' | 'source'> & {
+export type WorkersOptions = Omit<WorkerStart, 'index' | 'count' | 'moment' | 'source'> & {
   readonly loaded: Loaded;
   readonly workers: number;
   readonly calls: SystemCalls;
@@ -172,8 +172,9 @@ class Crew implements Gateway {
     post.startedAt = performance.now();
     const { listen, ikePort, nattPort, inner, workers: count } = this.#o;
     let { source = '' } = this.#loaded;
+    const moment = { now: performance.now(), hrtime: process.hrtime.bigint() };
     const member = new Member(
-      { ...{ index: post.index, count, source, listen, ikePort, nattPort, inner }, timeOrigin: performance.timeOrigin },
+      { index: post.index, count, source, listen, ikePort, nattPort, inner, moment },
       {
         report: (report) => this.#report(post, report),
         answer: (asked) => this.#answer(post, asked),
