@@ -106,10 +106,12 @@ function partOf(pool: Pool | undefined, blocks: readonly AddressRange[]): Pool |
 /** An address is left when all that is excluded is taken out. */
 function hasRoom(pool: Pool | undefined): boolean {
   if (pool === undefined) return false;
-  const out = merged(pool.exclude);
-  return pool.ranges.some(
-    ({ start, end }) => !out.some((o) => compareOctets(o.start, start) <= 0 && compareOctets(o.end, end) >= 0),
-  );
+  const out = merged(pool.exclude).map(({ start, end }) => [toNumber(start), toNumber(end)] as const);
+  return pool.ranges.some(({ start, end }) => {
+    let free = toNumber(start);
+    for (const [first, last] of out) if (first <= free && free <= last) free = last + 1n;
+    return free <= toNumber(end);
+  });
 }
 
 const toNumber = (octets: Uint8Array): bigint => octets.reduce((sum, octet) => (sum << 8n) | BigInt(octet), 0n);

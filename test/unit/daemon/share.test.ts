@@ -106,6 +106,13 @@ end
     );
     expect(notShared(configOf([{ first: '10.0.0.1', last: '10.0.0.4' }]), 4)).toBeUndefined();
   });
+  it('a pool of which a worker has only what is left out', () => {
+    const out = (last: number) => [1, last].map((n) => `edit ${n}\nset start-ip 10.0.0.${n}\nset end-ip 10.0.0.${n}\nnext`);
+    const without = (last: number) =>
+      configOf([{ first: '10.0.0.1', last: '10.0.0.4', more: ['config ipv4-exclude-range', ...out(last), 'end'] }]);
+    expect(notShared(without(2), 2)).toBe('the pool of phase1-interface "ra" is too small');
+    expect(notShared(without(3), 2)).toBeUndefined();
+  });
   it('and can all else', () => {
     expect(notShared(configOf([pool], policy('port2')), 2)).toBeUndefined();
   });
