@@ -4,8 +4,8 @@
  * clients get the Deletes that it had left, from its successor.
  */
 import type { Worker } from 'node:worker_threads';
-import type { Command, Holding } from '../ike/index.ts';
-import type { Event } from '../log/index.ts';
+import { type Command, type Holding, OUSTED } from '../ike/index.ts';
+import type { Event, Reason } from '../log/index.ts';
 import { EnvironmentRefused, type Listener, SocketGroups, type SystemCalls } from '../net/index.ts';
 import type { Gateway, GatewayState, GatewayWorld, Loaded, TrafficWords } from './gateway.ts';
 import { Member } from './member.ts';
@@ -216,8 +216,8 @@ class Crew implements Gateway {
           world.note(report.level, report.message, report.fields);
         return;
       case 'event':
-        this.#remember(post, report.event);
-        return world.tell(report.event);
+        if (this.#remember(post, report.event)) world.tell(report.event);
+        return;
       case 'line':
         return world.say(report.scope, report.line);
       case 'held':
@@ -228,7 +228,9 @@ class Crew implements Gateway {
         return this.#others(post, { do: 'left', name: report.name });
       case 'oust': {
         const { say: _, ...ousting } = report;
-        const holder = this.#posts.find(({ holdings }) => holdings.has(ousting.name));
+        const holder = this.#posts.find(({ holdings }) => holdings.get(ousting.name)?.key === ousting.key);
+        // Its successor's beginning is told next: not before its end, which is certain.
+        if (holder !== undefined && ousting.how === 'silently') this.#over(holder, ousting.name, ousting.reason, OUSTED);
         return holder?.member?.order({ do: 'command', command: { do: 'oust', ...ousting } });
       }
       case 'will':
@@ -263,9 +265,20 @@ class Crew implements Gateway {
     for (const other of this.#posts) if (other !== post) other.member?.order({ do: 'command', command });
   }
 
-  #remember({ tunnels }: Post, event: Event): void {
+  /** False: that has been told already. */
+  #remember({ tunnels }: Post, event: Event): boolean {
     if (event.kind === 'established') tunnels.set(event.gateway, { event, since: performance.now() });
-    else if (event.kind === 'closed') tunnels.delete(event.gateway);
+    return event.kind !== 'closed' || tunnels.delete(event.gateway);
+  }
+
+  /** Tells the end of a tunnel in its worker's place. */
+  #over({ tunnels }: Post, name: string, reason: Reason, why: string): void {
+    const was = tunnels.get(name);
+    if (was === undefined) return;
+    tunnels.delete(name);
+    const { kind: _, suite: __, method: ___, ...subject } = was.event;
+    const seconds = Math.round((performance.now() - was.since) / 1000);
+    this.#world.tell({ kind: 'closed', reason, why, seconds, ...subject });
   }
 
   #died(post: Post, why: string): void {
@@ -275,14 +288,9 @@ class Crew implements Gateway {
     const { index, tunnels, holdings, wills } = post;
     this.#groups.leave(index);
     this.#world.note('error', `worker ${index} died; its clients are told, the others go on`, { tunnels: tunnels.size, why });
-    for (const { event, since } of tunnels.values()) {
-      const { kind: _, suite: __, method: ___, ...subject } = event;
-      const seconds = Math.round((performance.now() - since) / 1000);
-      this.#world.tell({ kind: 'closed', reason: 'fault', why: `worker ${index} died`, seconds, ...subject });
-    }
+    for (const name of [...tunnels.keys()]) this.#over(post, name, 'fault', `worker ${index} died`);
     for (const name of holdings.keys()) this.#others(post, { do: 'left', name });
     const farewells = [...wills.values()];
-    tunnels.clear();
     holdings.clear();
     wills.clear();
     if (performance.now() - post.startedAt > AGAIN.soon) post.wait = AGAIN.first;

@@ -10,7 +10,7 @@ import { SlotEnv, subjectOf } from './env.ts';
 import type { ChildKeys } from './exchange.ts';
 import { personOf } from './gate.ts';
 import { askAt } from './liveness.ts';
-import type { ChildOwner, Ousting } from './outbox.ts';
+import { type ChildOwner, OUSTED, type Ousting } from './outbox.ts';
 import { Requests } from './requests.ts';
 import { type ChildSa, type Established, type IkeSa, nameOf } from './sa.ts';
 import { dueOf, firstLook, rekeys, type Slot } from './slot.ts';
@@ -171,9 +171,8 @@ export class Life {
 
   /** Ends an SA for a newer one of the same peer. */
   oust(slot: Slot, { how, reason }: Ousting): void {
-    const why = 'replaced by a newer SA of the same peer';
-    if (how === 'silently') this.close(slot, reason, why, false);
-    else this.requests.submit(slot, { do: 'delete-ike', reason, why });
+    if (how === 'silently') this.close(slot, reason, OUSTED, false);
+    else this.requests.submit(slot, { do: 'delete-ike', reason, why: OUSTED });
   }
 
   /** Takes from an SA what its client could still use, while its Delete is under way: children and addresses. */

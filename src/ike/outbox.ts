@@ -61,6 +61,9 @@ type Datagram = { readonly from: Endpoint; readonly to: Endpoint; readonly octet
 /** How another SA of the same peer ends: without a word when the peer says that it has none, else with a Delete. */
 export type Ousting = { readonly how: 'silently' | 'by-delete'; readonly reason: Reason };
 
+/** Why, for people. */
+export const OUSTED = 'replaced by a newer SA of the same peer';
+
 export class Outbox {
   #outputs: Output[] = [];
 

@@ -257,6 +257,9 @@ describe('INITIAL_CONTACT', () => {
       await s.until(async () => (await s.gateway.state()).gateways.length === 1);
       const reasons = s.events.flatMap((event) => (event.kind === 'closed' ? [event.reason] : []));
       expect(new Set(reasons)).toEqual(new Set(['replaced']));
+      // Each end is told once, and before the beginning that it makes room for.
+      const kinds = s.events.map(({ kind }) => kind).filter((kind) => kind === 'established' || kind === 'closed');
+      expect(kinds).toEqual(['established', ...Array.from({ length: 7 }, () => ['closed', 'established']).flat()]);
     }),
   );
 });
