@@ -4,7 +4,7 @@
  * without a kernel.
  */
 import { addressList, type ListenPlan, type LocalAddress, listenPlan, localAddresses } from './addresses.ts';
-import { bindRefused } from './refusal.ts';
+import { bindRefused, codeOf } from './refusal.ts';
 import { type DatagramSocket, dgramSocket, type Endpoint, type OpenSocket } from './sockets.ts';
 
 /** One datagram that arrived; `natt` says that it came to the NAT-T port, where IKE has a marker in front. */
@@ -69,7 +69,16 @@ export async function openUdp(o: UdpOptions): Promise<UdpPort> {
   const plan = listenPlan(o.listen, local());
   const ports = new Ports(o.openSocket ?? dgramSocket, o);
   try {
-    for (const address of plan.addresses) await bindBoth(ports, address, o);
+    for (const [i, one] of plan.addresses.entries()) {
+      try {
+        await bindBoth(ports, one, o);
+      } catch (error) {
+        // Seen a moment ago, and not to be had: it is too new, or gone. One that nobody named is no reason to serve nobody.
+        const nobody = ports.listening.length === 0 && i === plan.addresses.length - 1;
+        if (codeOf(error) !== 'EADDRNOTAVAIL' || plan.fixed.includes(one.address) || nobody) throw error;
+        refuse(ports, one.address, error, o);
+      }
+    }
   } catch (error) {
     await ports.close();
     throw error;
@@ -124,13 +133,17 @@ async function follow(ports: Ports, now: readonly LocalAddress[], plan: ListenPl
       ports.refused.delete(one.address);
       o.onChange?.({ kind: 'bound', address: one.address });
     } catch (error) {
-      ports.drop(one.address);
-      if (ports.refused.has(one.address)) continue;
-      ports.refused.add(one.address);
-      o.onChange?.({ kind: 'refused', address: one.address, why: error instanceof Error ? error.message : String(error) });
+      refuse(ports, one.address, error, o);
     }
   }
   for (const address of ports.refused) if (!now.some((l) => l.address === address)) ports.refused.delete(address);
+}
+
+function refuse(ports: Ports, address: string, error: unknown, { onChange }: UdpOptions): void {
+  ports.drop(address);
+  if (ports.refused.has(address)) return;
+  ports.refused.add(address);
+  onChange?.({ kind: 'refused', address, why: error instanceof Error ? error.message : String(error) });
 }
 
 type Bound = { readonly socket: DatagramSocket; readonly listener: Listener };

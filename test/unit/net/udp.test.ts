@@ -303,11 +303,12 @@ describe.each(kinds)('UDP over $name', ({ openSocket }) => {
     const udp = await openUdp({
       ...{ listen: ['0.0.0.0'], ikePort: 0, nattPort: 0, onDatagram: () => undefined },
       openSocket(local, port, ear) {
-        if (local.address === '127.0.0.2' && tentative) return Promise.reject(new Error('EADDRNOTAVAIL'));
+        if (local.address === '127.0.0.2' && tentative)
+          return Promise.reject(Object.assign(new Error('bind'), { code: 'EADDRNOTAVAIL' }));
         opened += 1;
         return openSocket(local, port, ear);
       },
-      local: () => [lo('127.0.0.1'), ...(opened < 2 ? [] : [lo('127.0.0.2')])],
+      local: () => [lo('127.0.0.1'), lo('127.0.0.2')],
       onChange: (change) => changes.push(change),
       every: (run) => {
         rescan = run;
