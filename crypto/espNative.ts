@@ -2,7 +2,7 @@
 // the caller's buffers. All lengths have been checked by esp.ts.
 import { ESP_HEADER, type EspBackend, type EspSpec, espBackend, extend, type Worker, writeHigh } from './esp.ts';
 import type { Libcrypto } from './libcrypto.ts';
-import { CipherContext, MacContext, prepareTag, put, slot } from './nativeContext.ts';
+import { type Boxed, boxed, CipherContext, MacContext, prepareTag, put, slot } from './nativeContext.ts';
 import type { HashName } from './suite.ts';
 
 export function nativeEsp(lib: Libcrypto): EspBackend {
@@ -37,6 +37,7 @@ class Aead implements Worker {
   readonly #esn: boolean;
   readonly #salt: Uint8Array;
   readonly #cipher: CipherContext;
+  readonly #at: Boxed;
 
   constructor(lib: Libcrypto, spec: EspSpec, esn: boolean, salt: Uint8Array, cipher: CipherContext) {
     this.#lib = lib;
@@ -44,25 +45,29 @@ class Aead implements Worker {
     this.#esn = esn;
     this.#salt = salt.slice();
     this.#cipher = cipher;
+    this.#at = boxed(lib);
   }
 
   seal(input: Uint8Array, from: number, length: number, packet: Uint8Array, at: number, high: number): void {
-    const address = this.#lib.addressOf(packet) + at;
-    const start = address + ESP_HEADER + this.#spec.ivOctets;
+    const head = at + ESP_HEADER + this.#spec.ivOctets;
+    const start = this.#lib.addressOf(packet) + head;
     this.#nonce(packet, at);
-    this.#cipher.begin(0, this.#lib.memory.address + slot.iv);
-    this.#associated(packet, at, address, high);
-    this.#cipher.update(this.#lib.addressOf(input) + from, length, start);
+    this.#cipher.begin(0, this.#at.iv ?? 0);
+    this.#associated(packet, at, high);
+    // In place there is one address, and one box for it.
+    const source = input === packet && from === head ? start : this.#lib.addressOf(input) + from;
+    this.#cipher.update(source, length, start);
     this.#cipher.seal(start + length);
   }
 
   open(packet: Uint8Array, at: number, length: number, high: number, output: Uint8Array, to: number): boolean {
-    const address = this.#lib.addressOf(packet) + at;
-    const start = address + ESP_HEADER + this.#spec.ivOctets;
+    const head = at + ESP_HEADER + this.#spec.ivOctets;
+    const start = this.#lib.addressOf(packet) + head;
     this.#nonce(packet, at);
-    this.#cipher.beginOpen(this.#lib.memory.address + slot.iv, start + length);
-    this.#associated(packet, at, address, high);
-    this.#cipher.update(start, length, this.#lib.addressOf(output) + to);
+    this.#cipher.beginOpen(this.#at.iv ?? 0, start + length);
+    this.#associated(packet, at, high);
+    const target = output === packet && to === head ? start : this.#lib.addressOf(output) + to;
+    this.#cipher.update(start, length, target);
     if (this.#cipher.verified()) return true;
     output.fill(0, to, to + length); // what nobody has vouched for is nobody's to read
     return false;
@@ -84,11 +89,12 @@ class Aead implements Worker {
   }
 
   /** What is authenticated besides the ciphertext. */
-  #associated(packet: Uint8Array, at: number, address: number, high: number): void {
-    const { octets, address: scratch } = this.#lib.memory;
-    if (!this.#esn) return this.#cipher.aad(address, ESP_HEADER);
-    extend(octets, slot.aad, packet, at, high);
-    this.#cipher.aad(scratch + slot.aad, ESP_HEADER + 4);
+  #associated(packet: Uint8Array, at: number, high: number): void {
+    const { octets } = this.#lib.memory;
+    if (this.#esn) extend(octets, slot.aad, packet, at, high);
+    // Copied, because its own address would need a box, which costs more.
+    else for (let i = 0; i < ESP_HEADER; i++) octets[slot.aad + i] = packet[at + i] ?? 0;
+    this.#cipher.aad(this.#at.aad ?? 0, this.#esn ? ESP_HEADER + 4 : ESP_HEADER);
   }
 }
 

@@ -23,13 +23,36 @@ export const slot = {
   tagName: 1024,
 } as const;
 
+/**
+ * Addresses that go to C with every packet. A number of their size lives in a box, and a field that has only ever held numbers
+ * keeps none: each call would make its own, a hundred octets a packet. A field that was something else before keeps the box.
+ */
+export class Boxed {
+  length: number | undefined = undefined;
+  nothing: number | undefined = undefined;
+  iv: number | undefined = undefined;
+  aad: number | undefined = undefined;
+  tagParams: number | undefined = undefined;
+
+  constructor({ memory: { address } }: Libcrypto) {
+    this.length = address + slot.length;
+    this.nothing = address + slot.nothing;
+    this.iv = address + slot.iv;
+    this.aad = address + slot.aad;
+    this.tagParams = address + slot.tagParams;
+  }
+}
+
 /** One cipher in one direction. Not usable after `free`. */
 export class CipherContext {
   readonly #lib: Libcrypto;
-  #context: number;
+  readonly #at: Boxed;
+  /** 0 when it is free. In a box: see `Boxed`. */
+  #context: number | undefined = undefined;
 
   constructor(lib: Libcrypto, { mode, keyOctets }: Pick<CipherSpec, 'mode' | 'keyOctets'>, encrypts: boolean) {
     this.#lib = lib;
+    this.#at = boxed(lib);
     const name = mode === 'chacha20-poly1305' ? 'ChaCha20-Poly1305' : `AES-${keyOctets * 8}-${mode.toUpperCase()}`;
     const cipher = fetched(lib, `cipher ${name}`, () => lib.call.EVP_CIPHER_fetch(0, name, 0));
     this.#context = made(lib, 'a context', lib.call.EVP_CIPHER_CTX_new());
@@ -43,31 +66,29 @@ export class CipherContext {
   }
 
   aad(at: number, length: number): void {
-    const { address } = this.#lib.memory;
     if (length > 0)
-      this.#check(this.#lib.call.EVP_CipherUpdate(this.#live(), 0, address + slot.length, at, length), 'associated data');
+      this.#check(this.#lib.call.EVP_CipherUpdate(this.#live(), 0, this.#at.length ?? 0, at, length), 'associated data');
   }
 
   update(from: number, length: number, to: number): void {
-    const { address } = this.#lib.memory;
-    if (length > 0) this.#check(this.#lib.call.EVP_CipherUpdate(this.#live(), to, address + slot.length, from, length), 'octets');
+    if (length > 0) this.#check(this.#lib.call.EVP_CipherUpdate(this.#live(), to, this.#at.length ?? 0, from, length), 'octets');
   }
 
   /** Ends an encryption: the tag goes to `tag`. */
   seal(tag: number): void {
-    const { address } = this.#lib.memory;
+    const { nothing = 0, length = 0 } = this.#at;
     const { EVP_CipherFinal_ex: final, EVP_CIPHER_CTX_ctrl: control } = this.#lib.call;
-    this.#check(final(this.#live(), address + slot.nothing, address + slot.length), 'to finish');
+    this.#check(final(this.#live(), nothing, length), 'to finish');
     this.#check(control(this.#live(), GET_TAG, TAG, tag), 'a tag');
   }
 
   /** As `begin` with a new IV, for a decryption that must end with the tag at `tag`: all in one call. */
   beginOpen(iv: number, tag: number): void {
     const { call, memory } = this.#lib;
-    const { address, view } = memory;
+    const { view } = memory;
     view.setUint32(slot.tagParams + 16, tag, true);
     view.setUint32(slot.tagParams + 20, tag / 2 ** 32, true);
-    this.#check(call.EVP_CipherInit_ex2(this.#live(), 0, 0, iv, -1, address + slot.tagParams), 'an IV or a tag');
+    this.#check(call.EVP_CipherInit_ex2(this.#live(), 0, 0, iv, -1, this.#at.tagParams ?? 0), 'an IV or a tag');
   }
 
   /** Ends a decryption: false when the tag does not fit. */
@@ -78,22 +99,23 @@ export class CipherContext {
 
   /** The same after `beginOpen`. */
   verified(): boolean {
-    const { address } = this.#lib.memory;
-    if (this.#lib.call.EVP_CipherFinal_ex(this.#live(), address + slot.nothing, address + slot.length) === 1) return true;
+    const { nothing = 0, length = 0 } = this.#at;
+    if (this.#lib.call.EVP_CipherFinal_ex(this.#live(), nothing, length) === 1) return true;
     this.#lib.call.ERR_clear_error();
     return false;
   }
 
   /** OpenSSL wipes the key schedule. */
   free(): void {
-    if (this.#context !== 0) this.#lib.call.EVP_CIPHER_CTX_free(this.#context);
+    if (this.#context) this.#lib.call.EVP_CIPHER_CTX_free(this.#context);
     this.#context = 0;
   }
 
   /** A null pointer would take the process with it. */
   #live(): number {
-    if (this.#context === 0) throw new Error('a cipher was used after it was disposed of');
-    return this.#context;
+    const context = this.#context;
+    if (!context) throw new Error('a cipher was used after it was disposed of');
+    return context;
   }
 
   #check(result: number, what: string): void {
@@ -207,6 +229,9 @@ function fetched(lib: Libcrypto, name: string, fetch: () => number): number {
   );
 }
 const algorithms = new Map<Libcrypto, Map<string, number>>();
+const boxes = new Map<Libcrypto, Boxed>();
+/** Where these slots are, for calls that come with every packet. */
+export const boxed = (lib: Libcrypto): Boxed => once(boxes, lib, () => new Boxed(lib));
 
 /** What the table has at `key`, made at the first time. */
 export function once<K, V>(table: Map<K, V>, key: K, make: () => V): V {

@@ -169,7 +169,7 @@ const mix = (h: number, word: number): number => {
 };
 const finish = (h: number): number => {
   const x = Math.imul(h, 0xc2b2ae35);
-  return (x ^ (x >>> 16)) >>> 0;
+  return x ^ (x >>> 16); // signed: such a number needs no box, and a mask takes it as well
 };
 
 function hash(k: FlowKey): number {

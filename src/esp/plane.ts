@@ -102,6 +102,7 @@ const HALF = 0x1_0000_0000;
 
 export class DataPlane {
   readonly #options: PlaneOptions;
+  /** By the SPI as a signed number: half of the unsigned ones would need a box, and a hash by the runtime, for each packet. */
   readonly #bySpi = new Map<number, Sa>();
   #looked = this.#bySpi.values();
   readonly #retired = new Retired();
@@ -139,13 +140,13 @@ export class DataPlane {
   install(child: EspChild, now: number): void {
     this.remove(child.spiIn);
     const sa = new Sa(child, this.#owners.of(child), this.#options.window ?? 2048, this.#outerMtu(child.path), now);
-    this.#bySpi.set(sa.spiIn, sa);
+    this.#bySpi.set(sa.spiIn | 0, sa);
     this.#owners.add(sa, child.leases);
   }
 
   /** Opens a valve; policies go by what the client holds from now on. */
   open(spi: number, by: Clearance): void {
-    const sa = this.#bySpi.get(spi);
+    const sa = this.#bySpi.get(spi | 0);
     if (sa === undefined) return;
     sa.valve = 'open';
     this.#owners.entitle(sa.owner, by.held);
@@ -153,7 +154,7 @@ export class DataPlane {
 
   /** Only these inner destinations, and answers from there. */
   quarantine(spi: number, to: readonly Range[]): void {
-    const sa = this.#bySpi.get(spi);
+    const sa = this.#bySpi.get(spi | 0);
     if (sa === undefined) return;
     sa.restrict(to);
     this.#owners.entitle(sa.owner, []);
@@ -162,16 +163,16 @@ export class DataPlane {
 
   /** A rekey has put another child in its place: what the client has sent on it is still taken for a while. */
   retire(spi: number, now: number): void {
-    const sa = this.#bySpi.get(spi);
+    const sa = this.#bySpi.get(spi | 0);
     if (sa === undefined || !this.#owners.retire(sa)) return this.remove(spi);
     this.#retired.add(sa, now);
   }
 
   /** The end of a child SA, at once; and of what was replaced, when it was the client's last. */
   remove(spi: number): void {
-    const sa = this.#bySpi.get(spi);
+    const sa = this.#bySpi.get(spi | 0);
     if (sa === undefined) return;
-    this.#bySpi.delete(spi);
+    this.#bySpi.delete(spi | 0);
     this.#retired.forget(sa);
     this.#owners.remove(sa);
     if (sa.owner.children.length === 0) this.#removeRetired(sa.owner);
@@ -185,7 +186,7 @@ export class DataPlane {
 
   /** The client of this SA is elsewhere now: all its children answer there. */
   move(spi: number, path: Path): void {
-    for (const sa of this.#bySpi.get(spi)?.owner.children ?? []) {
+    for (const sa of this.#bySpi.get(spi | 0)?.owner.children ?? []) {
       sa.path = path;
       sa.seenAt = undefined;
       sa.outerMtu = this.#outerMtu(path);
@@ -199,7 +200,7 @@ export class DataPlane {
    */
   inbound(b: Uint8Array, at: number, length: number, from: Path, now: number): DropReason | undefined {
     if (length < ESP_HEADER) return this.#dropIn(undefined, 'short');
-    const sa = this.#bySpi.get(read32(b, at));
+    const sa = this.#bySpi.get(read32(b, at) | 0);
     if (sa === undefined) return this.#dropIn(undefined, 'unknown-spi');
     if (sa.ended) return this.#dropIn(sa, 'lifetime');
     const { opener, window } = sa;
@@ -286,7 +287,7 @@ export class DataPlane {
 
   /** When the client of this SA was heard and sent to, by any of its children; undefined: no such SA. */
   seen(spi: number): Seen | undefined {
-    const owner = this.#bySpi.get(spi)?.owner;
+    const owner = this.#bySpi.get(spi | 0)?.owner;
     if (owner === undefined) return undefined;
     return { heard: finite(owner.heard), unanswered: finite(owner.unanswered), sent: finite(owner.sent) };
   }

@@ -199,9 +199,10 @@ class KernelSocket implements DatagramSocket {
 
   #arrived(inbox: Inbox, i: number): void {
     const { octets } = inbox;
-    const [begin, size, from] = [inbox.at(i), inbox.size(i), inbox.from(i)];
-    const end = begin + inbox.length(i);
-    let at = begin;
+    const size = inbox.size(i);
+    const from = inbox.from(i);
+    let at = inbox.at(i);
+    const end = at + inbox.length(i);
     do {
       const length = Math.min(size, end - at);
       if (!this.#ear.passing?.(octets, at, length, from)) this.#ear.arrived(octets.slice(at, at + length), from);

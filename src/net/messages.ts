@@ -83,8 +83,9 @@ export class Inbox {
   readonly octets: Uint8Array;
   readonly #messages: Messages;
   readonly #known = new Map<number, Endpoint>();
-  #key = 0;
-  #keyFrom: Endpoint | undefined;
+  #address = 0;
+  #port = 0;
+  #addressed: Endpoint | undefined;
   readonly #last = new Uint8Array(NAME);
   #lastFrom: Endpoint | undefined;
 
@@ -114,17 +115,20 @@ export class Inbox {
     const at = i * NAME;
     if (names[at] === AF_INET) {
       const octet = (n: number) => names[at + n] as number;
-      const key = (octet(4) * 0x1000000 + (octet(5) << 16) + (octet(6) << 8) + octet(7)) * 0x10000 + (octet(2) << 8) + octet(3);
-      // The runtime hashes a number of this size, at a price: most datagrams follow one of the same sender.
-      if (key === this.#key && this.#keyFrom !== undefined) return this.#keyFrom;
+      const port = (octet(2) << 8) | octet(3);
+      const address = (octet(4) << 24) | (octet(5) << 16) | (octet(6) << 8) | octet(7);
+      // Most datagrams follow one of the same sender; to find another takes a number that is neither small nor cheap to hash.
+      if (address === this.#address && port === this.#port && this.#addressed !== undefined) return this.#addressed;
+      const key = (address >>> 0) * 0x10000 + port;
       let from = this.#known.get(key);
       if (from === undefined) {
         if (this.#known.size >= MOST_KNOWN) this.#known.clear();
         from = readSockaddr(names, at);
         this.#known.set(key, from);
       }
-      this.#key = key;
-      this.#keyFrom = from;
+      this.#address = address;
+      this.#port = port;
+      this.#addressed = from;
       return from;
     }
     if (this.#lastFrom === undefined || !same(names, at, this.#last, 0, SOCKADDR[6])) {

@@ -19,7 +19,7 @@ export type Clearance = {
   /** Every tag that is proven as that one is, wanted or not: what firewall policies go by. */
   readonly held: readonly PostureTag[];
   readonly until: UnixTime;
-  /** When to ask again, before the end: EMS' word half way to being stale. Never later than `until`. */
+  /** When to ask again, before the end: EMS' word half way to being stale, a tag held no longer. Not after `until`. */
   readonly review: UnixTime;
   readonly account: Account;
 };
@@ -105,10 +105,13 @@ export function judge(rule: GateRule | undefined, evidence: Evidence, rival: Riv
   // The casts are the maker's: no other place may forge the proofs.
   switch (found.kind) {
     case 'clear': {
-      const { kind, source, tag, until, review } = found;
+      const { kind, source, tag, until } = found;
       const account =
         source === 'ems' ? told('ems-tag', 'a tag matches') : told('token-tag', 'EMS is silent; a tag of the token matches');
-      const held = heldBy(rule, evidence, now);
+      const all = heldBy(rule, evidence, now);
+      const held: readonly PostureTag[] = all.map((one) => one.tag);
+      // What policies go by must not outlive its source either.
+      const review = all.reduce((first, one) => Math.min(first, one.until), found.review);
       return { kind, source, tag, held, until, review, account } as Clearance;
     }
     case 'probation': {
@@ -145,11 +148,14 @@ function find(rule: GateRule, evidence: Evidence, rival: Rival | undefined, now:
 const NOTHING_WANTED = { kind: 'deny', rule: 'no-tag', why: 'no tag is wanted that could match' } as const;
 
 /** What the device holds on the word of an EMS that answers, or of a token that stands for one that does not. */
-function heldBy(rule: GateRule, evidence: Evidence, now: UnixTime): readonly PostureTag[] {
+function heldBy(rule: GateRule, evidence: Evidence, now: UnixTime): readonly Extract<Finding, { kind: 'clear' }>[] {
   const { reports, token } = evidence;
   const told = reports.flatMap((r) => (r.kind === 'known' ? r.record.tags : []));
   const carried = token.kind === 'valid' ? token.tags.filter((tag) => !holds(told, tag)) : [];
-  return [...told, ...carried].filter((tag) => byItsEms(rule, tag, evidence, now, []).kind === 'clear');
+  return [...told, ...carried].flatMap((tag) => {
+    const found = byItsEms(rule, tag, evidence, now, []);
+    return found.kind === 'clear' ? [found] : [];
+  });
 }
 
 /** A no of the EMS that the device belongs to is final, whatever others say. */
