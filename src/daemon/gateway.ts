@@ -216,6 +216,7 @@ export async function openGateway(o: GatewayOptions, world: GatewayWorld): Promi
     async stop() {
       running.command({ do: 'shutdown' });
       for (let waited = 0; waited < GOODBYE && engine.deleting > 0; waited += LOOK) await sleep(LOOK);
+      running.command({ do: 'forget' });
       running.stop();
       await port.close();
       await traffic.close();

@@ -58,7 +58,7 @@ export type Report =
   | { readonly say: 'held'; readonly holding: Holding }
   | { readonly say: 'left'; readonly name: string }
   | ({ readonly say: 'oust'; readonly name: string; readonly key: string } & Ousting)
-  | { readonly say: 'will'; readonly spi: string; readonly datagram: Farewell | undefined }
+  | { readonly say: 'will'; readonly spi: string; readonly datagrams: readonly Farewell[] }
   | { readonly say: 'resolve'; readonly id: number; readonly question: PostureQuestion }
   | { readonly say: 'socket'; readonly id: number; readonly local: LocalAddress; readonly port: number; readonly natt: boolean }
   | { readonly say: 'release'; readonly fd: number }

@@ -43,7 +43,7 @@ type Post = {
   readonly index: number;
   member: Member | undefined;
   /** What its clients get when it dies, by SPI. */
-  readonly wills: Map<string, Farewell>;
+  readonly wills: Map<string, readonly Farewell[]>;
   readonly holdings: Map<string, Holding>;
   /** Its tunnels, by instance name: EMS and the journal must hear of their end. */
   readonly tunnels: Map<string, { readonly event: Extract<Event, { kind: 'established' }>; readonly since: number }>;
@@ -234,8 +234,8 @@ class Crew implements Gateway {
         return holder?.member?.order({ do: 'command', command: { do: 'oust', ...ousting } });
       }
       case 'will':
-        if (report.datagram === undefined) post.wills.delete(report.spi);
-        else post.wills.set(report.spi, report.datagram);
+        if (report.datagrams.length === 0) post.wills.delete(report.spi);
+        else post.wills.set(report.spi, report.datagrams);
         return;
       case 'release':
         return this.#groups.release(post.index, report.fd);
@@ -290,7 +290,7 @@ class Crew implements Gateway {
     this.#world.note('error', `worker ${index} died; its clients are told, the others go on`, { tunnels: tunnels.size, why });
     for (const name of [...tunnels.keys()]) this.#over(post, name, 'fault', `worker ${index} died`);
     for (const name of holdings.keys()) this.#others(post, { do: 'left', name });
-    const farewells = [...wills.values()];
+    const farewells = [...wills.values()].flat();
     holdings.clear();
     wills.clear();
     if (performance.now() - post.startedAt > AGAIN.soon) post.wait = AGAIN.first;

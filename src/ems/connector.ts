@@ -23,6 +23,8 @@ import { PAUSE_FIRST, PAUSE_MOST, spread, Watch } from './watch.ts';
 
 /** ms between two attempts that questions provoke: thousands of clients must not become thousands of calls. */
 const PROVOKED = 1000;
+/** How long the end of the gateway waits for EMS to hear of the tunnels that ended with it, ms. */
+const LAST_WORDS = 1000;
 
 export class Connector {
   readonly number: number;
@@ -110,6 +112,7 @@ export class Connector {
   }
 
   async stop(): Promise<void> {
+    await this.#tunnels.told(LAST_WORDS); // the tunnels that ended with us
     this.#stopped = true;
     this.#tunnels.stop();
     this.#end(undefined);

@@ -18,6 +18,7 @@ export class Tunnels {
   readonly #queue: TunnelEvent[] = [];
   readonly #count = { tunnelEvents: 0, tunnelEventsDropped: 0 };
   #sending = false;
+  #drained = Promise.resolve();
   #pause = PAUSE_FIRST;
   #cancelRetry: (() => void) | undefined;
 
@@ -40,9 +41,18 @@ export class Tunnels {
     if (this.#sending) return;
     this.stop();
     this.#sending = true;
-    void this.#drain().finally(() => {
+    this.#drained = this.#drain().finally(() => {
       this.#sending = false;
     });
+  }
+
+  /** Resolves when what waits has been told, or cannot be now, or after so many ms. */
+  async told(ms: number): Promise<void> {
+    if (!this.#sending) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#world.after(ms, resolve);
+    await Promise.race([this.#drained, promise]);
+    cancel();
   }
 
   /** No attempt is made by itself any more. */

@@ -47,6 +47,8 @@ export type Datagram = { readonly octets: Uint8Array; readonly from: Endpoint; r
 export type Command =
   /** Tell every peer that its SA is over; half-open ones are forgotten. */
   | { readonly do: 'shutdown' }
+  /** The end: whoever has not acknowledged its Delete by now is gone, and is told of as gone. */
+  | { readonly do: 'forget' }
   /** End one SA, by its instance name. */
   | { readonly do: 'delete'; readonly name: string; readonly why: string }
   /** What the gate goes by has changed for these devices, or for anybody: it is asked again. */
@@ -174,6 +176,9 @@ export class Engine {
             this.#life.requests.submit(slot, { do: 'delete-ike', reason: 'shutdown', why: 'the gateway shuts down' });
           else this.#life.close(slot, 'shutdown', 'the gateway shuts down', false);
         }
+        return;
+      case 'forget':
+        for (const slot of [...this.#world.table.all()]) this.#life.close(slot, 'shutdown', 'the gateway shuts down', false);
         return;
       case 'posture-changed':
         return this.#life.standings.changed(command.uids);

@@ -54,8 +54,8 @@ export type Output =
   | { readonly do: 'held'; readonly holding: Holding }
   | { readonly do: 'left'; readonly name: string }
   | ({ readonly do: 'oust'; readonly name: string; readonly key: string } & Ousting)
-  /** What would end the SA with this SPI of ours if this engine died now; undefined: there is nothing to end. */
-  | { readonly do: 'will'; readonly spi: IkeSpi; readonly datagram: Datagram | undefined };
+  /** What would end the SA with this SPI of ours if this engine died now; empty: there is nothing to end. */
+  | { readonly do: 'will'; readonly spi: IkeSpi; readonly datagrams: readonly Datagram[] };
 
 type Datagram = { readonly from: Endpoint; readonly to: Endpoint; readonly octets: Uint8Array };
 /** How another SA of the same peer ends: without a word when the peer says that it has none, else with a Delete. */
@@ -77,9 +77,9 @@ export class Outbox {
       this.#outputs.push({ do: 'send', from: local, to: remote, octets: natt ? withMarker(octets) : octets });
   }
 
-  will(spi: IkeSpi, { local, remote, natt }: Path, octets: Uint8Array | undefined): void {
-    const datagram = octets && { from: local, to: remote, octets: natt ? withMarker(octets) : octets };
-    this.#outputs.push({ do: 'will', spi, datagram });
+  will(spi: IkeSpi, { local: from, remote: to, natt }: Path, all: readonly Uint8Array[]): void {
+    const datagrams = all.map((octets) => ({ from, to, octets: natt ? withMarker(octets) : octets }));
+    this.#outputs.push({ do: 'will', spi, datagrams });
   }
 
   keys({ SPIi, SPIr, keys, suite: { cipher } }: Basis): void {

@@ -41,8 +41,8 @@ export type Tun = Omit<InnerNetwork, 'become' | 'routes'>;
 
 const openDevice = (): number => openSync(DEVICE, constants.O_RDWR | constants.O_NONBLOCK);
 /**
- * What a thread has opened by `fs`, and has not closed by `fs`, Node closes at the thread's end: so a device goes with its worker;
- * and so, closed in any other way, its number would be closed once more when it is somebody else's.
+ * What a thread has opened by `fs`, and has not closed by `fs`, Node closes at the thread's end: so a device goes with its
+ * worker; and so, closed in any other way, its number would be closed once more when it is somebody else's.
  */
 export const closeDevice = (fd: number): number => {
   closeSync(fd);

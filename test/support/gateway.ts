@@ -66,7 +66,7 @@ export class Gateway implements Party {
   readonly open: Asked[] = [];
   /** What it tells the other engines; what would end each SA if this engine died, by our SPI. */
   readonly shared: Extract<Output, { do: 'held' | 'left' | 'oust' }>[] = [];
-  readonly wills = new Map<string, Datagram>();
+  readonly wills = new Map<string, readonly Datagram[]>();
   /** What the engine asked of the data plane that makes no sense. */
   readonly mistakes: string[] = [];
   script: Script;
@@ -246,8 +246,8 @@ export class Gateway implements Party {
         this.shared.push(output);
         return;
       case 'will':
-        if (output.datagram === undefined) this.wills.delete(output.spi);
-        else this.wills.set(output.spi, output.datagram);
+        if (output.datagrams.length === 0) this.wills.delete(output.spi);
+        else this.wills.set(output.spi, output.datagrams);
     }
   }
 }

@@ -106,6 +106,26 @@ describe('another configuration', () => {
 });
 
 describe('EMS hears of tunnels', () => {
+  it(
+    'that end with the gateway, also of the one whose client no longer answers',
+    staged({}, async (s) => {
+      const [one, other] = [await s.dial(), await s.dial({ initialContact: false })];
+      await s.until(() => s.ems.tunnels().length === 2);
+      other.close();
+      await s.daemon.stop();
+      expect(
+        s.ems
+          .tunnels()
+          .slice(2)
+          .map(({ event, gateway }) => `${event} ${gateway}`)
+          .sort(),
+      ).toEqual(['down ra_0', 'down ra_1']);
+      expect(s.told('closed').map(({ reason }) => reason)).toEqual(['shutdown', 'shutdown']);
+      expect(one.client.at).toBe('closed');
+    }),
+    20_000, // for the one who does not answer, everybody waits
+  );
+
   it('also of one that came in by a token while it was silent: once it is back', async () => {
     const silent = { tokenKeys: true, fault: { name: 'status', status: 500 } as const, posture: ['set lookup-wait 5000'] };
     await staged(silent, async (s) => {
