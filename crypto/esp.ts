@@ -196,8 +196,10 @@ function apart(
   whole: number,
   ciphertextAt: number,
 ): void {
-  if (octets.buffer !== packet.buffer) return;
-  const [mine, theirs] = [octets.byteOffset + at, packet.byteOffset + packetAt];
+  // Asking for a buffer costs more than all else here: as a rule both are one array.
+  if (octets !== packet && octets.buffer !== packet.buffer) return;
+  const mine = octets.byteOffset + at;
+  const theirs = packet.byteOffset + packetAt;
   if (mine === packet.byteOffset + ciphertextAt || mine + length <= theirs || theirs + whole <= mine) return;
   throw new RangeError('plaintext and packet overlap');
 }

@@ -2,7 +2,7 @@
 // the caller's buffers. All lengths have been checked by esp.ts.
 import { ESP_HEADER, type EspBackend, type EspSpec, espBackend, extend, type Worker, writeHigh } from './esp.ts';
 import type { Libcrypto } from './libcrypto.ts';
-import { type Boxed, boxed, CipherContext, MacContext, prepareTag, put, slot } from './nativeContext.ts';
+import { type Boxed, boxed, CipherContext, MacContext, prepareTag, put, slot, TAG_AT } from './nativeContext.ts';
 import type { HashName } from './suite.ts';
 
 export function nativeEsp(lib: Libcrypto): EspBackend {
@@ -54,9 +54,8 @@ class Aead implements Worker {
     this.#nonce(packet, at);
     this.#cipher.begin(0, this.#at.iv ?? 0);
     this.#associated(packet, at, high);
-    // In place there is one address, and one box for it.
-    const source = input === packet && from === head ? start : this.#lib.addressOf(input) + from;
-    this.#cipher.update(source, length, start);
+    if (input === packet && from === head) this.#cipher.update(start, length, start);
+    else this.#cipher.update(this.#lib.addressOf(input) + from, length, start);
     this.#cipher.seal(start + length);
   }
 
@@ -64,10 +63,15 @@ class Aead implements Worker {
     const head = at + ESP_HEADER + this.#spec.ivOctets;
     const start = this.#lib.addressOf(packet) + head;
     this.#nonce(packet, at);
-    this.#cipher.beginOpen(this.#at.iv ?? 0, start + length);
+    // Written here, since an argument would be a number in a box again.
+    const { view } = this.#lib.memory;
+    view.setUint32(TAG_AT, start + length, true);
+    view.setUint32(TAG_AT + 4, (start + length) / 2 ** 32, true);
+    this.#cipher.beginOpen(this.#at.iv ?? 0);
     this.#associated(packet, at, high);
-    const target = output === packet && to === head ? start : this.#lib.addressOf(output) + to;
-    this.#cipher.update(start, length, target);
+    // In place there is one address, and one box for it.
+    if (output === packet && to === head) this.#cipher.update(start, length, start);
+    else this.#cipher.update(start, length, this.#lib.addressOf(output) + to);
     if (this.#cipher.verified()) return true;
     output.fill(0, to, to + length); // what nobody has vouched for is nobody's to read
     return false;

@@ -82,13 +82,9 @@ export class CipherContext {
     this.#check(control(this.#live(), GET_TAG, TAG, tag), 'a tag');
   }
 
-  /** As `begin` with a new IV, for a decryption that must end with the tag at `tag`: all in one call. */
-  beginOpen(iv: number, tag: number): void {
-    const { call, memory } = this.#lib;
-    const { view } = memory;
-    view.setUint32(slot.tagParams + 16, tag, true);
-    view.setUint32(slot.tagParams + 20, tag / 2 ** 32, true);
-    this.#check(call.EVP_CipherInit_ex2(this.#live(), 0, 0, iv, -1, this.#at.tagParams ?? 0), 'an IV or a tag');
+  /** As `begin` with a new IV, for a decryption that must end with the tag that `tagParams` name: all in one call. */
+  beginOpen(iv: number): void {
+    this.#check(this.#lib.call.EVP_CipherInit_ex2(this.#live(), 0, 0, iv, -1, this.#at.tagParams ?? 0), 'an IV or a tag');
   }
 
   /** Ends a decryption: false when the tag does not fit. */
@@ -200,7 +196,10 @@ export function parameter({ memory }: Libcrypto, n: number, name: number, type: 
   view.setBigUint64(at + 32, 0n, true);
 }
 
-/** What `beginOpen` needs, written once into the scratch memory. */
+/** Where in the scratch memory the address of the tag stands, in two halves. */
+export const TAG_AT = slot.tagParams + 16;
+
+/** What `beginOpen` needs beside that, written once into the scratch memory. */
 export function prepareTag(lib: Libcrypto): void {
   const { octets, view, address } = lib.memory;
   octets.set(utf8.encode('tag\0'), slot.tagName);

@@ -7,6 +7,7 @@
 import { get16, get32, put16, same } from './octets.ts';
 import { checksum, signIpv4, sumOf } from './sum.ts';
 import { ACK, headersOf, PSH, pseudoSum, TCP } from './tcp.ts';
+import { Views } from './views.ts';
 import { VNET, writePlain, writeTcp } from './vnet.ts';
 
 /** Of the total length of IP. */
@@ -40,6 +41,7 @@ export class Coalescer {
   readonly #write: WritePacket;
   readonly #trains: readonly Train[] = Array.from({ length: FLOWS }, () => new Train());
   readonly #plain = new Uint8Array(new ArrayBuffer(AT + MOST + 1));
+  readonly #views = new Views();
   #oldest = 0;
   #pending = 0;
 
@@ -95,7 +97,7 @@ export class Coalescer {
   #begin(train: Train, b: Uint8Array, at: number, length: number, six: boolean): void {
     const transport = transportOf(six);
     const headers = headersOf(b, at, transport);
-    train.octets.set(b.subarray(at, at + length), AT);
+    train.octets.set(this.#views.of(b, at, length), AT);
     train.packets = 1;
     train.length = length;
     train.six = six;
@@ -114,7 +116,7 @@ export class Coalescer {
     if (get32(b, at + transport + 4) !== train.next || !alike(octets, AT, b, at, six, transport, headers)) return false;
     if (train.packets === 1 && !intact(octets, AT, train.length, six, transport)) return false;
     if (!intact(b, at, length, six, transport)) return false;
-    octets.set(b.subarray(at + headers, at + length), AT + train.length);
+    octets.set(this.#views.of(b, at + headers, payload), AT + train.length);
     train.length += payload;
     train.packets += 1;
     train.next = (train.next + payload) >>> 0;
@@ -147,7 +149,7 @@ export class Coalescer {
   #alone(b: Uint8Array, at: number, length: number): boolean {
     const start = AT - VNET;
     writePlain(this.#plain, start);
-    this.#plain.set(b.subarray(at, at + length), AT);
+    this.#plain.set(this.#views.of(b, at, length), AT);
     return this.#write(this.#plain, start, VNET + length, 1);
   }
 }
@@ -167,7 +169,8 @@ function alike(a: Uint8Array, at: number, b: Uint8Array, bt: number, six: boolea
   // Traffic class, flow label and hop limit; or type of service, DF, TTL. Addresses, ports are the same already.
   if (!(six ? same(a, at, b, bt, 4) && a[at + 7] === b[bt + 7] : a[at + 1] === b[bt + 1] && same(a, at + 6, b, bt + 6, 3)))
     return false;
-  const [t, u] = [at + transport, bt + transport];
+  const t = at + transport;
+  const u = bt + transport;
   // Acknowledgement, length of the header, window; options, with their timestamps.
   if (!same(a, t + 8, b, u + 8, 5) || get16(a, t + 14) !== get16(b, u + 14) || get16(a, t + 18) !== get16(b, u + 18))
     return false;

@@ -12,6 +12,7 @@ import { same } from './octets.ts';
 import { summable } from './simd.ts';
 import { AF_INET, readSockaddr, SOCKADDR, writeSockaddr } from './sockaddr.ts';
 import type { Endpoint } from './sockets.ts';
+import { Views } from './views.ts';
 
 /** Datagrams of one call. */
 export const BATCH = 64;
@@ -166,6 +167,7 @@ const MOST_KNOWN = 16_384;
 
 /** Datagrams on their way out, copied one behind the other; those of one size to one address become one message. */
 export class Outbox {
+  readonly #views = new Views();
   readonly #messages: Messages;
   readonly #segments = new Uint16Array(BATCH);
   readonly #sizes = new Uint16Array(BATCH);
@@ -256,7 +258,7 @@ export class Outbox {
     if (end + length > all.length) return false;
     const grows = this.#grows(length, address, port, longest);
     if (!grows && this.#count === BATCH) return false;
-    all.set(octets.subarray(at, at + length), end);
+    all.set(this.#views.of(octets, at, length), end);
     this.#end = end + length;
     if (grows) {
       const i = this.#count - 1;

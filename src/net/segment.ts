@@ -6,6 +6,7 @@ import { get16, get32, put16, put32 } from './octets.ts';
 import { summable } from './simd.ts';
 import { checksum, signIpv4, sumOf } from './sum.ts';
 import { CWR, FIN, headersOf, PSH, pseudoSum, TCP } from './tcp.ts';
+import { Views } from './views.ts';
 import { GSO, gsoSize, gsoType, VNET } from './vnet.ts';
 
 /** Larger than any piece: a device's MTU has 16 bits. */
@@ -20,6 +21,7 @@ export class Segmenter {
   readonly #piece: Uint8Array;
   readonly #at: number;
   readonly #take: TakePacket;
+  readonly #views = new Views();
 
   /** Pieces come with `headroom` octets before and `tailroom` behind them. */
   constructor(headroom: number, tailroom: number, take: TakePacket) {
@@ -52,7 +54,7 @@ export class Segmenter {
     for (let from = headers, n = 0; from < length; from += size, n++) {
       const octets = Math.min(size, length - from);
       piece.set(head, to); // anew: a taker may write over what it was given
-      piece.set(b.subarray(at + from, at + from + octets), to + headers);
+      piece.set(this.#views.of(b, at + from, octets), to + headers);
       if (six) put16(piece, to + 4, headers - transport + octets);
       else ipv4(piece, to, transport, headers + octets, n);
       const seq = to + transport + 4;

@@ -39,10 +39,17 @@ export function sumOf(b: Uint8Array, at: number, length: number): number {
   const w = wordsOf(b);
   const end = (start + length) >>> 2;
   // Halves are summed apart, so that no sum leaves the 31 bits that are fast: a packet has at most 2^14 words.
-  let [low0, high0, low1, high1] = [0, 0, 0, 0];
+  // No list stands for several names here: not every compiler of V8's does without making it.
+  let low0 = 0;
+  let high0 = 0;
+  let low1 = 0;
+  let high1 = 0;
   let i = start >>> 2;
   for (; i + 4 <= end; i += 4) {
-    const [a, c, d, e] = [w[i] as number, w[i + 1] as number, w[i + 2] as number, w[i + 3] as number];
+    const a = w[i] as number;
+    const c = w[i + 1] as number;
+    const d = w[i + 2] as number;
+    const e = w[i + 3] as number;
     low0 = (low0 + (a & 0xffff) + (c & 0xffff)) | 0;
     high0 = (high0 + (a >>> 16) + (c >>> 16)) | 0;
     low1 = (low1 + (d & 0xffff) + (e & 0xffff)) | 0;

@@ -195,7 +195,9 @@ class TunDevice implements Tun {
   };
 
   #take(length: number): void {
-    const [b, at, cut] = [this.#buffer, this.#at, this.#cut];
+    const b = this.#buffer;
+    const at = this.#at;
+    const cut = this.#cut;
     let good = true;
     if (cut === undefined) this.#came(b, at, length);
     else if (gsoType(b, at - VNET) !== GSO.none) good = cut.cut(b, at, length);

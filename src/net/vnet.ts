@@ -50,7 +50,8 @@ const LEAST_IP = 20;
  */
 export function complete(b: Uint8Array, header: number, at: number, length: number): boolean {
   if (((b[header] as number) & NEEDS_CSUM) === 0) return true;
-  const [start, offset] = [little(b, header + 6), little(b, header + 8)];
+  const start = little(b, header + 6);
+  const offset = little(b, header + 8);
   if (start < LEAST_IP || start + offset + 2 > length) return false;
   const field = at + start + offset;
   // The field's own octets are the sum of the pseudo header, and part of what is summed.
