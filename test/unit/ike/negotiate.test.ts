@@ -202,7 +202,7 @@ describe('choosing an IKE proposal (RFC 7296 §2.7, §3.3)', () => {
     };
     const { value, ms } = timed(() => chooseIke(offered, many, 20));
     expect(value).toEqual({ kind: 'none' });
-    expect(ms).toBeLessThan(250);
+    expect(ms).toBeLessThan(2500);
   });
 });
 
