@@ -92,7 +92,14 @@ const staged =
             ...also,
           });
           dials.push(dial);
-          await dial.connected();
+          const up = await dial.connected();
+          // The client may know before the daemon does, and with it the other worker: who dials again at once would meet neither.
+          const from = `:${dial.status.path.local.port}`;
+          const told = () => events.some((event) => event.kind === 'established' && event.remote.endsWith(from));
+          for (const end = Date.now() + 20_000; up && !told(); ) {
+            if (Date.now() > end) throw new Error('nobody was told');
+            await new Promise((resolve) => setImmediate(resolve));
+          }
           return dial;
         },
         async until(done) {
