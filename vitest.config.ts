@@ -16,6 +16,7 @@ export default defineConfig({
           exclude: ['test/interop/**'],
           isolate: false, // a process of its own for each file is half the run, and what is tested keeps nothing in its modules
           sequence: { groupOrder: 0 },
+          testTimeout: 30_000, // for what hangs: a busy machine takes ten times as long as a quiet one
         },
       },
       {
