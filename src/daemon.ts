@@ -53,8 +53,6 @@ export type Daemon = {
   readonly connectors: readonly Connector[];
   /** Are packets carried, and if not, why and what helps: a sentence or two. */
   readonly traffic: string;
-  /** Threads that serve clients. */
-  readonly workers: number;
   /** All SAs as they are now, the data plane, and what was counted. */
   state(): Promise<GatewayState>;
   /** Reads the configuration again and puts it in force, whole or not at all. Never rejects. */
@@ -92,11 +90,6 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const calls = await callsFor(o);
   const workers = calls === undefined ? 1 : (o.workers ?? 1);
   let loaded = { config: o.config, source: o.source };
-  const counted = async (state: Promise<GatewayState>) => ({
-    ...(await state).counters,
-    journalThinned: journal.counters.thinned,
-    journalDropped: journal.counters.dropped,
-  });
   const reload = reloader({
     ...{ journal, reread: o.reread },
     async take({ config: next, source }) {
@@ -155,7 +148,6 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       return posture.connectors;
     },
     traffic: running.traffic.text,
-    workers,
     state: () => running.state(),
     reload,
     async stop() {
@@ -164,7 +156,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       await posture.stop();
       await files.close();
     },
-    counters: () => counted(running.state()),
+    counters: async () => ({
+      ...(await running.state()).counters,
+      journalThinned: journal.counters.thinned,
+      journalDropped: journal.counters.dropped,
+    }),
   };
 }
 

@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { loadConfig } from '../config/index.ts';
 import { kernelSockets, systemCalls } from '../net/index.ts';
 import type { Evidence } from '../posture/index.ts';
-import { type LocalGateway, openGateway } from './gateway.ts';
+import { type GatewayWorld, type LocalGateway, openGateway } from './gateway.ts';
 import { insideOpener } from './inside.ts';
 import { Questions, resultOf } from './questions.ts';
 import { chooseCrypto } from './selfCheck.ts';
@@ -90,7 +90,7 @@ function sayFarewell(all: readonly Farewell[]): void {
 
 async function main(): Promise<void> {
   const { config } = loadConfig(start.source);
-  const note = (...[level, message, fields]: Parameters<typeof noteOf>) => report(noteOf(level, message, fields));
+  const note: GatewayWorld['note'] = (level, message, fields) => report({ say: 'note', level, message, fields });
   await chooseCrypto({ note: () => undefined });
   const calls = await systemCalls();
   if (typeof calls === 'string') throw new Error(calls); // the daemon has looked
@@ -128,12 +128,6 @@ async function main(): Promise<void> {
   listening = opened.listening;
   report({ say: 'ready', listening, traffic: opened.traffic, unruled: opened.unruled });
 }
-
-const noteOf = (
-  level: Extract<Report, { say: 'note' }>['level'],
-  message: string,
-  fields?: Extract<Report, { say: 'note' }>['fields'],
-): Report => ({ say: 'note', level, message, fields });
 
 parentPort?.on('message', obey);
 const outcome = await resultOf(main);

@@ -20,6 +20,8 @@ export type Owner = Holder & {
   readonly listed: Words[];
   /** Newest first. */
   readonly children: Sa[];
+  /** Children that a rekey has replaced, which still hear. */
+  readonly retired: Sa[];
   /** The last authentic packet of the client, the first one sent to it since, and the last one; infinite: none. */
   heard: number;
   unanswered: number;
@@ -46,7 +48,7 @@ export class Owners {
       return known;
     }
     const owner: Owner = {
-      ...{ number: this.#number(), gateway, profile, user, groups, tags: [], leases: [], listed: [], children: [] },
+      ...{ number: this.#number(), gateway, profile, user, groups, tags: [], leases: [], listed: [], children: [], retired: [] },
       ...{ heard: Number.NEGATIVE_INFINITY, unanswered: Number.POSITIVE_INFINITY, sent: Number.NEGATIVE_INFINITY },
       past: newCounters(),
     };
@@ -75,15 +77,15 @@ export class Owners {
   retire(sa: Sa): boolean {
     const { children } = sa.owner;
     if (children.length < 2) return false;
-    const at = children.indexOf(sa);
-    if (at >= 0) children.splice(at, 1);
-    return at >= 0;
+    if (!takeOut(children, sa)) return false;
+    sa.owner.retired.push(sa);
+    return true;
   }
 
   remove(sa: Sa): void {
     const { owner } = sa;
-    const at = owner.children.indexOf(sa);
-    if (at >= 0) owner.children.splice(at, 1);
+    takeOut(owner.children, sa);
+    takeOut(owner.retired, sa);
     add(owner.past, sa.counters);
     if (owner.children.length > 0) return;
     if (this.#byName.get(owner.gateway) === owner) this.#byName.delete(owner.gateway);
@@ -147,6 +149,12 @@ export class Owners {
     if (left === undefined) this.#byAddress.delete(key);
     else this.#byAddress.set(key, left);
   }
+}
+
+function takeOut(from: Sa[], sa: Sa): boolean {
+  const at = from.indexOf(sa);
+  if (at >= 0) from.splice(at, 1);
+  return at >= 0;
 }
 
 const same = (a: Words, b: Words): boolean =>

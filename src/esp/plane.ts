@@ -181,7 +181,7 @@ export class DataPlane {
   }
 
   #removeRetired(owner: Owner): void {
-    for (const sa of this.#retired.of(owner)) this.remove(sa.spiIn);
+    for (const sa of [...owner.retired]) this.remove(sa.spiIn);
   }
 
   /** The client of this SA is elsewhere now: all its children answer there. */
@@ -309,8 +309,7 @@ export class DataPlane {
       counters: copyOf(sa.counters),
     }));
     const clients = new Set([...this.#bySpi.values()].map((sa) => sa.owner));
-    const viewOf = (owner: Owner) => clientView(owner, this.#retired.of(owner));
-    return { total: copyOf(this.#total), flows: this.#firewall.flows, sas, clients: [...clients].map(viewOf) };
+    return { total: copyOf(this.#total), flows: this.#firewall.flows, sas, clients: [...clients].map(clientView) };
   }
 
   #received(sa: Sa, b: Uint8Array, at: number, octets: number, nextHeader: number, now: number): DropReason | undefined {
@@ -468,7 +467,7 @@ export class DataPlane {
 const finite = (at: number): number | undefined => (Number.isFinite(at) ? at : undefined);
 const NOTHING: readonly PlaneEvent[] = [];
 
-function clientView({ gateway, past, children, heard, sent }: Owner, retired: readonly Sa[]): ClientView {
+function clientView({ gateway, past, children, retired, heard, sent }: Owner): ClientView {
   const counters = copyOf(past);
   for (const sa of [...children, ...retired]) add(counters, sa.counters);
   return { gateway, counters, lastIn: finite(heard), lastOut: finite(sent) };

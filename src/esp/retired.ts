@@ -3,7 +3,6 @@
  * for a few seconds (how long, RFC 7296 §2.8 leaves to us). When their client loses its other children, or its freedom, they
  * go at once.
  */
-import type { Owner } from './owners.ts';
 import type { Sa } from './sa.ts';
 
 /** Longer than a packet is under way, much shorter than anybody needs to find out what it was good for; ms. */
@@ -31,10 +30,4 @@ export class Retired {
     }
     return over;
   }
-
-  of(owner: Owner): readonly Sa[] {
-    return this.#until.size === 0 ? NONE : [...this.#until.keys()].filter((sa) => sa.owner === owner);
-  }
 }
-
-const NONE: readonly Sa[] = [];

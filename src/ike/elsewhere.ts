@@ -3,6 +3,7 @@
  * (`enforce-unique-id`, INITIAL_CONTACT), and who claims a device. Each engine tells of its own with `held` and `left`.
  */
 import type { Rival } from '../posture/index.ts';
+import { add, type Listing, listed, remove } from './listing.ts';
 import type { Instant } from './sa.ts';
 
 /** One SA of an engine, as the others hear of it. */
@@ -19,12 +20,8 @@ export type Holding = {
 
 export class Elsewhere {
   readonly #byName = new Map<string, Holding>();
-  readonly #byKey = new Map<string, Set<Holding>>();
-  readonly #byUid = new Map<string, Set<Holding>>();
-
-  get size(): number {
-    return this.#byName.size;
-  }
+  readonly #byKey: Listing<Holding> = new Map();
+  readonly #byUid: Listing<Holding> = new Map();
 
   held(holding: Holding): void {
     this.left(holding.name);
@@ -43,24 +40,12 @@ export class Elsewhere {
 
   /** Instance names of those with this key. */
   names(key: string): readonly string[] {
-    return [...(this.#byKey.get(key) ?? [])].map(({ name }) => name);
+    return listed(this.#byKey, key).map(({ name }) => name);
   }
 
   /** Who claims this device for somebody else, and has done so since before this moment. */
   rival(uid: string, person: string, before: Instant): Rival | undefined {
-    for (const one of this.#byUid.get(uid) ?? []) if (one.since < before && one.person !== person) return { user: one.person };
+    for (const one of listed(this.#byUid, uid)) if (one.since < before && one.person !== person) return { user: one.person };
     return undefined;
   }
-}
-
-function add(index: Map<string, Set<Holding>>, key: string, one: Holding): void {
-  const there = index.get(key);
-  if (there === undefined) index.set(key, new Set([one]));
-  else there.add(one);
-}
-
-function remove(index: Map<string, Set<Holding>>, key: string, one: Holding): void {
-  const there = index.get(key);
-  there?.delete(one);
-  if (there?.size === 0) index.delete(key);
 }

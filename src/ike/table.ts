@@ -1,6 +1,7 @@
 /** All SAs, and the ways to find one: by our SPI, by the IKE_SA_INIT it began with, by identity, by a child's SPI. */
 import type { IkeSpi } from '../wire/index.ts';
 import type { Lane } from './lane.ts';
+import { add, type Listing, listed, remove } from './listing.ts';
 import { nameOf } from './sa.ts';
 import { ourSpi, type Slot } from './slot.ts';
 
@@ -8,8 +9,8 @@ export class SaTable {
   readonly #bySpi = new Map<IkeSpi, Slot>();
   readonly #byInit = new Map<string, Slot>();
   readonly #byEsp = new Map<number, Slot>();
-  readonly #byKey: Index = new Map();
-  readonly #byUid: Index = new Map();
+  readonly #byKey: Listing<Slot> = new Map();
+  readonly #byUid: Listing<Slot> = new Map();
   readonly #withoutUid = new Set<Slot>();
   readonly #instances = new Map<string, { next: number; readonly free: number[] }>();
   readonly #lane: Lane;
@@ -75,7 +76,7 @@ export class SaTable {
   }
 
   byKey(key: string): readonly Slot[] {
-    return slots(this.#byKey.get(key));
+    return listed(this.#byKey, key);
   }
 
   /** The established one of them that bears this instance name. */
@@ -93,7 +94,7 @@ export class SaTable {
     if (uid !== undefined) remove(this.#byUid, uid, slot);
   }
   byUid(uid: string): readonly Slot[] {
-    return slots(this.#byUid.get(uid));
+    return listed(this.#byUid, uid);
   }
   /** Established SAs with a tag rule whose device is known by its address only. */
   withoutUid(): Iterable<Slot> {
@@ -121,25 +122,3 @@ export class SaTable {
     return undefined;
   }
 }
-
-/** One slot is the rule, more are the exception: a list only then. */
-type Index = Map<string, Slot | Slot[]>;
-
-function add(index: Index, key: string, slot: Slot): void {
-  const there = index.get(key);
-  if (there === undefined) index.set(key, slot);
-  else if (Array.isArray(there)) there.push(slot);
-  else index.set(key, [there, slot]);
-}
-
-function remove(index: Index, key: string, slot: Slot): void {
-  const there = index.get(key);
-  if (there === slot) index.delete(key);
-  if (!Array.isArray(there)) return;
-  const left = there.filter((s) => s !== slot);
-  if (left.length === 0) index.delete(key);
-  else index.set(key, left);
-}
-
-const slots = (there: Slot | Slot[] | undefined): readonly Slot[] =>
-  there === undefined ? [] : Array.isArray(there) ? there : [there];

@@ -29,11 +29,8 @@ export function renew(slot: Slot, world: World): void {
   const first = slot.own?.current?.id ?? next;
   if (will?.first === first && will.next === next && will.path === path) return;
   slot.will = { first, next, path };
-  world.out.will(
-    spi,
-    path,
-    first === next ? [deletion(sa, next, world)] : [deletion(sa, first, world), deletion(sa, next, world)],
-  );
+  const deletions = [...new Set([first, next])].map((id) => deletion(sa, id, world));
+  world.out.will(spi, path, deletions);
 }
 
 function deletion({ basis }: Established, messageId: number, { entropy }: World): Uint8Array {

@@ -1,15 +1,10 @@
 /** Children that a rekey has replaced: they hear for a while, and say nothing. */
 import { expect, it } from 'vitest';
-import { ip4, udp, v4 } from './packets.ts';
-import { client, GCM, World } from './world.ts';
-
-const up = ip4('10.0.0.1', '10.9.9.9', 17, udp(1000, 7));
-const down = ip4('10.9.9.9', '10.0.0.1', 17, udp(7, 1000));
+import { v4 } from './packets.ts';
+import { client, down, GCM, successive, up, World } from './world.ts';
 
 function scene() {
-  const w = new World();
-  const old = client(1);
-  const heir = client(1, GCM, { spiIn: 5001, spiOut: 6001 });
+  const { w, old, heir } = successive();
   w.connect(old, heir);
   w.plane.retire(1001, w.now);
   return { w, old, heir };

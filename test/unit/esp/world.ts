@@ -12,7 +12,7 @@ import {
 import { pad, unpad } from '../../../src/esp/packet.ts';
 import { judge } from '../../../src/posture/index.ts';
 import { evidence, NOW, silent, UID } from '../../support/posture.ts';
-import { v4 } from './packets.ts';
+import { ip4, udp, v4 } from './packets.ts';
 
 const verdict = judge(
   undefined,
@@ -140,3 +140,8 @@ export class World {
     return this.plane.outbound(inner.slice(), 0, inner.length, this.now);
   }
 }
+
+/** A packet of client 1 and its answer; the client with two children that follow each other, none of them connected. */
+export const up = ip4('10.0.0.1', '10.9.9.9', 17, udp(1000, 7));
+export const down = ip4('10.9.9.9', '10.0.0.1', 17, udp(7, 1000));
+export const successive = () => ({ w: new World(), old: client(1), heir: client(1, GCM, { spiIn: 5001, spiOut: 6001 }) });
