@@ -18,8 +18,10 @@ export type Owner = Holder & {
   readonly leases: Words[];
   /** Everything that it is found by. */
   readonly listed: Words[];
-  /** Newest first. */
+  /** Newest first, but for the one that is awaited. */
   readonly children: Sa[];
+  /** The last one, which the client may not have yet: nothing is sent on it while there is another. */
+  awaited: Sa | undefined;
   /** Children that a rekey has replaced, which still hear. */
   readonly retired: Sa[];
   /** The last authentic packet of the client, the first one sent to it since, and the last one; infinite: none. */
@@ -49,6 +51,7 @@ export class Owners {
     }
     const owner: Owner = {
       ...{ number: this.#number(), gateway, profile, user, groups, tags: [], leases: [], listed: [], children: [], retired: [] },
+      awaited: undefined,
       ...{ heard: Number.NEGATIVE_INFINITY, unanswered: Number.POSITIVE_INFINITY, sent: Number.NEGATIVE_INFINITY },
       past: newCounters(),
     };
@@ -56,9 +59,14 @@ export class Owners {
     return owner;
   }
 
-  add(sa: Sa, leases: readonly Uint8Array[]): void {
+  /** @param awaited the answer that tells the client of it is only now under way */
+  add(sa: Sa, leases: readonly Uint8Array[], awaited: boolean): void {
     const { owner } = sa;
-    owner.children.unshift(sa);
+    if (awaited) this.arrived(owner); // who asks for the next one has had our last answer
+    if (awaited && owner.children.length > 0) {
+      owner.children.push(sa);
+      owner.awaited = sa;
+    } else owner.children.unshift(sa);
     const addresses = leases.length > 0 ? leases.map(wordsOf) : sa.TSi.hosts;
     if (addresses === undefined) this.#wide.add(owner);
     for (const words of addresses ?? []) {
@@ -73,11 +81,20 @@ export class Owners {
     }
   }
 
+  /** The client has what was awaited. */
+  arrived(owner: Owner): void {
+    const { awaited } = owner;
+    if (awaited === undefined) return;
+    owner.awaited = undefined;
+    if (takeOut(owner.children, awaited)) owner.children.unshift(awaited);
+  }
+
   /** Nothing is sent on it any more. False: the client would have no child left. */
   retire(sa: Sa): boolean {
     const { children } = sa.owner;
     if (children.length < 2) return false;
     if (!takeOut(children, sa)) return false;
+    this.arrived(sa.owner); // it is put down for what has come in its place
     sa.owner.retired.push(sa);
     return true;
   }

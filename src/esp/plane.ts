@@ -141,7 +141,7 @@ export class DataPlane {
     this.remove(child.spiIn);
     const sa = new Sa(child, this.#owners.of(child), this.#options.window ?? 2048, this.#outerMtu(child.path), now);
     this.#bySpi.set(sa.spiIn | 0, sa);
-    this.#owners.add(sa, child.leases);
+    this.#owners.add(sa, child.leases, child.awaited === true);
   }
 
   /** Opens a valve; policies go by what the client holds from now on. */
@@ -214,6 +214,7 @@ export class DataPlane {
     const newest = window.mark(low, high);
     sa.owner.heard = now;
     sa.owner.unanswered = Number.POSITIVE_INFINITY;
+    if (sa.owner.awaited === sa) this.#owners.arrived(sa.owner);
     if (newest && !samePath(from, sa.path)) this.#seen(sa, from);
     const octets = unpad(b, payload, plain);
     if (octets < 0) return this.#dropIn(sa, 'padding');
@@ -473,7 +474,7 @@ function clientView({ gateway, past, children, retired, heard, sent }: Owner): C
   return { gateway, counters, lastIn: finite(heard), lastOut: finite(sent) };
 }
 
-/** The newest child whose selectors hold a packet to the client. */
+/** The newest child whose selectors hold a packet to the client; an awaited one only if no other does. */
 function childFor({ children }: Owner, p: Inner): Sa | undefined {
   for (const sa of children) if (!sa.ended && sa.TSi.destination(p) && sa.TSr.source(p)) return sa;
   return undefined;

@@ -47,6 +47,11 @@ export type EspChild = {
   readonly opener: Opener;
   readonly sealer: Sealer;
   readonly path: Path;
+  /**
+   * The client asked for it, and has our answer only when something comes on it or it puts another child down for it: until
+   * then it is sent to by another child that fits, if there is one (RFC 7296 §2.8).
+   */
+  readonly awaited?: boolean;
   /** Milliseconds between NAT keepalives; given only when we are behind NAT (RFC 3948 §4). */
   readonly keepalive?: number | undefined;
   readonly soft?: Limits;

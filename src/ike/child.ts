@@ -122,7 +122,7 @@ function finish(
   return {
     kind: 'made',
     child,
-    keys: keysOf(child, request.instance, material, env),
+    keys: keysOf(child, request.instance, 'peer', material, env),
     payloads: [
       { kind: 'SA', proposals: [{ ...choice.proposal, spi: spiOctets4(spiIn) }] },
       ...(exchanged === undefined ? [] : [{ kind: 'KE', group: exchanged.group, data: exchanged.publicValue } as const]),
@@ -134,8 +134,14 @@ function finish(
 }
 
 /** The keys of a child as a data plane takes them. */
-export function keysOf(child: ChildSa, gateway: string, material: ChildKeys['material'], env: Env): ChildKeys {
-  return { gateway, child, material, path: env.path };
+export function keysOf(
+  child: ChildSa,
+  gateway: string,
+  by: ChildKeys['by'],
+  material: ChildKeys['material'],
+  env: Env,
+): ChildKeys {
+  return { gateway, child, by, material, path: env.path };
 }
 
 /** The record of a child; its soft end is jittered so that thousands do not rekey in one second. */

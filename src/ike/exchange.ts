@@ -57,6 +57,8 @@ export type ChildKeys = {
     readonly integOut: Uint8Array;
   };
   readonly path: Path;
+  /** Who asked for it. The peer has what it asked for when our answer has come. */
+  readonly by: 'us' | 'peer';
 };
 
 /** What a handler decides. The engine alone carries it out. */

@@ -277,7 +277,7 @@ function childRekeyed(pending: Pending, request: RekeyChild, sa: Established, pa
     children: [...sa.children.map((c): ChildSa => (c.spiIn === old.spiIn ? { ...c, state: 'deleting' } : c)), child],
   };
   env.tell({ kind: 'child-rekeyed', by: 'us', spi: spiText(spiIn) });
-  const installed = [keysOf(child, sa.instance, material, env)];
+  const installed = [keysOf(child, sa.instance, 'us', material, env)];
   const { rival } = pending;
   if (rival !== undefined && compareOctets(lowest(Ni, Nr), rival.lowest) < 0) {
     // §2.8.1: the SA made with the lowest nonce is redundant; its maker deletes it. The peer deletes the old one.

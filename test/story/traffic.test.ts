@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { Traffic } from '../../src/daemon/traffic.ts';
 import { type LabClient, type LabOptions, ping, type Tunnel, tcpEcho, udpEcho } from '../../src/lab/index.ts';
 import { labHost } from '../../src/net/index.ts';
+import { GATEWAY } from '../support/configs.ts';
+import { FAIR } from '../support/net.ts';
 import { VirtualWorld } from '../support/virtualWorld.ts';
 import { type Scene, type SceneOptions, story, type Wish } from './support/scene.ts';
 
@@ -51,6 +53,15 @@ async function up(s: Scene, wish: Wish = {}): Promise<Up> {
   };
   return { client, tunnel, traffic };
 }
+
+/** Lets time pass in steps short enough for those who wait for it to act in between. */
+async function pass(s: Scene, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += STEP) {
+    await s.run({ ms: STEP });
+    await new Promise(setImmediate);
+  }
+}
+const STEP = 3;
 
 /** Plays until that is done. */
 async function done<T>(s: Scene, work: Promise<T>): Promise<T> {
@@ -131,12 +142,14 @@ describe('a rekey loses no packet', () => {
   it.each(kinds)('%s', async (_, wish, rekey, o) => {
     await told(o, async (s) => {
       const { client, tunnel, traffic } = await up(s, wish);
+      s.net.weather = { ...FAIR, delay: [5, 40] }; // packets overtake the exchange that tells of their SA
       const before = { children: s.gateway.everInstalled.length, ike: client.status.SPIi };
       const pinging = ping(tunnel, BEHIND, { count: 100, interval: 3 });
       for (let round = 0; round < 3; round += 1) {
-        await s.run({ ms: 60 });
+        await pass(s, 60);
         rekey(s, client);
       }
+      await pass(s, 120);
       expect(await done(s, pinging)).toMatchObject({ sent: 100, received: 100 });
       await s.settle();
       const fresh = s.gateway.everInstalled.length - before.children;
@@ -147,6 +160,26 @@ describe('a rekey loses no packet', () => {
       return traffic;
     })();
   });
+
+  it(
+    'of the child, by the client, that hears of it late: the first answer is lost',
+    told({}, async (s) => {
+      const { client, tunnel, traffic } = await up(s);
+      const pinging = ping(tunnel, BEHIND, { count: 1500, interval: 3 });
+      await pass(s, 60);
+      let lost = 0;
+      s.net.filter = ({ from, octets }) => {
+        const ike = from.address === GATEWAY && Buffer.from(octets).readUInt32BE(0) === 0;
+        if (ike) lost += 1;
+        return !ike || lost > 1;
+      };
+      client.rekeyChild(s.now);
+      expect(await done(s, pinging)).toMatchObject({ sent: 1500, received: 1500 });
+      expect([lost, s.gateway.everInstalled.length]).toEqual([3, 2]); // the answer twice, and that to the Delete
+      expect(client.status.esp).toEqual({ inPackets: 1500, outPackets: 1500, drops: {} });
+      return traffic;
+    }),
+  );
 
   it(
     'of the IKE SA and of the child, by the gateway when their time has come',
