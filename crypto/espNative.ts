@@ -52,21 +52,19 @@ class Aead implements Worker {
     const head = at + ESP_HEADER + this.#spec.ivOctets;
     const start = this.#lib.addressOf(packet) + head;
     this.#nonce(packet, at);
-    this.#cipher.begin(0, this.#at.iv ?? 0);
+    this.#tagAt(start + length);
+    this.#cipher.beginSeal(this.#at.iv ?? 0);
     this.#associated(packet, at, high);
     if (input === packet && from === head) this.#cipher.update(start, length, start);
     else this.#cipher.update(this.#lib.addressOf(input) + from, length, start);
-    this.#cipher.seal(start + length);
+    this.#cipher.sealed();
   }
 
   open(packet: Uint8Array, at: number, length: number, high: number, output: Uint8Array, to: number): boolean {
     const head = at + ESP_HEADER + this.#spec.ivOctets;
     const start = this.#lib.addressOf(packet) + head;
     this.#nonce(packet, at);
-    // Written here, since an argument would be a number in a box again.
-    const { view } = this.#lib.memory;
-    view.setUint32(TAG_AT, start + length, true);
-    view.setUint32(TAG_AT + 4, (start + length) / 2 ** 32, true);
+    this.#tagAt(start + length);
     this.#cipher.beginOpen(this.#at.iv ?? 0);
     this.#associated(packet, at, high);
     // In place there is one address, and one box for it.
@@ -81,6 +79,13 @@ class Aead implements Worker {
     this.#cipher.free();
     this.#salt.fill(0);
     this.#lib.memory.octets.fill(0, slot.iv, slot.iv + 16);
+  }
+
+  /** Written to memory, since an argument to C would be a number in a box again. */
+  #tagAt(address: number): void {
+    const { view } = this.#lib.memory;
+    view.setUint32(TAG_AT, address, true);
+    view.setUint32(TAG_AT + 4, address / 2 ** 32, true);
   }
 
   /** salt | IV, into its slot. */

@@ -82,9 +82,21 @@ export class CipherContext {
     this.#check(control(this.#live(), GET_TAG, TAG, tag), 'a tag');
   }
 
+  /** As `begin` with a new IV, for an encryption that ends with `sealed`. */
+  beginSeal(iv: number): void {
+    this.#check(this.#lib.call.EVP_EncryptInit_ex2(this.#live(), 0, 0, iv, 0), 'an IV');
+  }
+
+  /** Ends an encryption: the tag goes where `tagParams` say. */
+  sealed(): void {
+    const { nothing = 0, length = 0, tagParams = 0 } = this.#at;
+    this.#check(this.#lib.call.EVP_CipherFinal_ex(this.#live(), nothing, length), 'to finish');
+    this.#check(this.#lib.call.EVP_CIPHER_CTX_get_params(this.#live(), tagParams), 'a tag');
+  }
+
   /** As `begin` with a new IV, for a decryption that must end with the tag that `tagParams` name: all in one call. */
   beginOpen(iv: number): void {
-    this.#check(this.#lib.call.EVP_CipherInit_ex2(this.#live(), 0, 0, iv, -1, this.#at.tagParams ?? 0), 'an IV or a tag');
+    this.#check(this.#lib.call.EVP_DecryptInit_ex2(this.#live(), 0, 0, iv, this.#at.tagParams ?? 0), 'an IV or a tag');
   }
 
   /** Ends a decryption: false when the tag does not fit. */
@@ -199,7 +211,7 @@ export function parameter({ memory }: Libcrypto, n: number, name: number, type: 
 /** Where in the scratch memory the address of the tag stands, in two halves. */
 export const TAG_AT = slot.tagParams + 16;
 
-/** What `beginOpen` needs beside that, written once into the scratch memory. */
+/** What `beginOpen` and `sealed` need beside that, written once into the scratch memory. */
 export function prepareTag(lib: Libcrypto): void {
   const { octets, view, address } = lib.memory;
   octets.set(utf8.encode('tag\0'), slot.tagName);

@@ -20,7 +20,7 @@ import { COMPLAINT_OCTETS, clampMss, complain, fragment, mayFragment } from './t
 
 /** Where packets go. The octets are the caller's only during the call. */
 export type Sink = {
-  /** An inner packet for the inside. */
+  /** An inner packet for the inside; ten octets before it, if there are so many, may be written over. */
   inner(octets: Uint8Array, at: number, length: number): void;
   /** An ESP packet or a NAT keepalive, as UDP payload where the path is `natt`, else as payload of IP protocol 50. */
   outer(octets: Uint8Array, at: number, length: number, path: Path): void;

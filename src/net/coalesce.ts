@@ -54,7 +54,10 @@ export class Coalescer {
     return this.#pending > 0;
   }
 
-  /** Takes an IP packet, which is copied. False: it, or what it made go before it, was not taken by the device. */
+  /**
+   * Takes an IP packet; it is copied, or written with its header right before it: those octets, if there are so many, are written
+   * over. False: it, or what it made go before it, was not taken by the device.
+   */
   add(b: Uint8Array, at: number, length: number): boolean {
     const six = (b[at] as number) >>> 4 === 6;
     const transport = transportOf(six);
@@ -147,6 +150,10 @@ export class Coalescer {
   }
 
   #alone(b: Uint8Array, at: number, length: number): boolean {
+    if (at >= VNET) {
+      writePlain(b, at - VNET);
+      return this.#write(b, at - VNET, VNET + length, 1);
+    }
     const start = AT - VNET;
     writePlain(this.#plain, start);
     this.#plain.set(this.#views.of(b, at, length), AT);

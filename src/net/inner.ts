@@ -10,7 +10,7 @@ export type InsideConfig = { readonly routes: readonly AddressRange[]; readonly 
 export type InnerNetwork = {
   readonly name: string;
   readonly mtu: number;
-  /** One IP packet for the inside. False: it could not be taken; it is lost and counted. */
+  /** One IP packet for the inside; the ten octets before it may be written over. False: it was not taken; it is lost and counted. */
   send(octets: Uint8Array, at: number, length: number): boolean;
   counters(): Readonly<Record<string, number>>;
   /** Other pools and policies. Rejects with EnvironmentRefused, and then those of before are in force. */

@@ -101,16 +101,21 @@ function bindings(koffi: Koffi): SystemCalls & TunCalls {
   const read = call<[number, number, number]>('int64_t read(int, uintptr_t, size_t)');
   const write = call<[number, number, number]>('int64_t write(int, uintptr_t, size_t)');
   const bases = new WeakMap<ArrayBufferLike, number>();
+  // The last one is remembered: asking an array for its buffer costs more than all else here.
+  let [last, lastAt]: [Uint8Array | undefined, number] = [undefined, 0];
   /** Of octets that are there: memory of an ArrayBuffer does not move while it lives. */
   const place = (octets: Uint8Array, at: number, length: number): number => {
     if (at < 0 || length < 0 || at + length > octets.length) throw new RangeError('beyond the octets');
-    const { buffer, byteOffset } = octets;
-    let base = bases.get(buffer);
-    if (base === undefined) {
-      base = Number(koffi.address(buffer));
-      bases.set(buffer, base);
+    if (octets !== last) {
+      const { buffer, byteOffset } = octets;
+      let base = bases.get(buffer);
+      if (base === undefined) {
+        base = Number(koffi.address(buffer));
+        bases.set(buffer, base);
+      }
+      [last, lastAt] = [octets, base + byteOffset];
     }
-    return base + byteOffset + at;
+    return lastAt + at;
   };
   return {
     socket: (family) => socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),

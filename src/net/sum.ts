@@ -35,7 +35,7 @@ export function sumOf(b: Uint8Array, at: number, length: number): number {
       return fold16(sum + slowly(b, at + whole, length - whole));
     }
   }
-  if ((start & 3) !== 0 || length < 16) return slowly(b, at, length);
+  if ((start & 3) !== 0 || length < WORDS) return slowly(b, at, length);
   const w = wordsOf(b);
   const end = (start + length) >>> 2;
   // Halves are summed apart, so that no sum leaves the 31 bits that are fast: a packet has at most 2^14 words.
@@ -65,8 +65,9 @@ export function sumOf(b: Uint8Array, at: number, length: number): number {
 let last: Uint8Array | undefined;
 let vectors: SumWords | undefined;
 
-/** From this many octets on a call costs less than a loop. */
+/** From this many octets on a call costs less than a loop, and asking a view for its buffer less than halving the loop does. */
 const VECTORS = 128;
+const WORDS = 64;
 
 /** Of less than 2^32, as the carries leave it, which is 0 for nothing but zeros (RFC 1071 §2). A division would cost more. */
 function folded(sum: number): number {

@@ -178,8 +178,12 @@ class Ports implements UdpPort {
     // Nothing arrives before the socket is there to be answered from.
     let to: Listener | undefined;
     const { onPassing } = this.#o;
+    // Sockets give the same object for the same sender: what was found out about the last one holds for its next packet.
+    let answerable: Endpoint | undefined;
     const passing = (octets: Uint8Array, at: number, length: number, from: Endpoint): boolean => {
-      if (to === undefined || unanswerable(from) || onPassing?.(octets, at, length, from, to) !== true) return false;
+      if (to === undefined || (from !== answerable && unanswerable(from))) return false;
+      answerable = from;
+      if (onPassing?.(octets, at, length, from, to) !== true) return false;
       this.#count.received += 1;
       return true;
     };

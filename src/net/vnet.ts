@@ -27,7 +27,7 @@ function putLittle(b: Uint8Array, at: number, value: number): void {
 
 /** A packet that is whole. */
 export function writePlain(b: Uint8Array, at: number): void {
-  b.fill(0, at, at + VNET);
+  for (let i = 0; i < VNET; i++) b[at + i] = 0;
 }
 
 /** A TCP segment that the kernel may cut; its checksum field has the folded sum of the pseudo header. */

@@ -63,7 +63,7 @@ describe('packets of one flow', () => {
           options: fc.constantFrom([], TIMESTAMPS),
           seq: fc.integer({ min: 0, max: 0xffff_ffff }),
           push: fc.boolean(),
-          at: fc.integer({ min: 0, max: 5 }),
+          at: fc.integer({ min: 0, max: 24 }),
         }),
         ({ six, size, length, options, seq, push, at }) => {
           const { written, coalescer, add } = joiner();
