@@ -103,8 +103,11 @@ class Turn {
   readonly inbox: Inbox;
   readonly outbox: Outbox;
   readonly #addressOf: SystemCalls['addressOf'];
-  readonly #ready = new Set<KernelSocket>();
-  readonly #sending = new Set<KernelSocket>();
+  #ready = new Round();
+  #sending = new Round();
+  /** In their place while those are gone through. */
+  #nextReady = new Round();
+  #nextSending = new Round();
   #running = false;
 
   constructor(calls: SystemCalls) {
@@ -120,34 +123,49 @@ class Turn {
 
   /** A socket may be read, or written to again. */
   ready(socket: KernelSocket): void {
-    if (this.#ready.size === 0) setImmediate(this.#run);
-    this.#ready.add(socket);
+    if (this.#ready.add(socket) && this.#ready.count === 1) setImmediate(this.#run);
   }
 
   /** A socket has datagrams to send. */
   sends(socket: KernelSocket): void {
-    if (this.#sending.size === 0 && !this.#running) queueMicrotask(this.#flush);
-    this.#sending.add(socket);
+    if (this.#sending.add(socket) && this.#sending.count === 1 && !this.#running) queueMicrotask(this.#flush);
   }
 
   readonly #run = (): void => {
-    const ready = [...this.#ready];
-    this.#ready.clear();
+    const ready = this.#ready;
+    this.#ready = this.#nextReady;
+    this.#ready.count = 0;
+    this.#nextReady = ready;
     this.#running = true;
     try {
-      for (const socket of ready) socket.receive();
+      for (let i = 0; i < ready.count; i++) ready.sockets[i]?.receive();
     } finally {
       this.#running = false;
-      for (const socket of ready) socket.flush();
+      for (let i = 0; i < ready.count; i++) ready.sockets[i]?.flush();
       this.#flush();
     }
   };
 
   readonly #flush = (): void => {
-    const sending = [...this.#sending];
-    this.#sending.clear();
-    for (const socket of sending) socket.flush();
+    const sending = this.#sending;
+    this.#sending = this.#nextSending;
+    this.#sending.count = 0;
+    this.#nextSending = sending;
+    for (let i = 0; i < sending.count; i++) sending.sockets[i]?.flush();
   };
+}
+
+/** Sockets whose turn it is, each once, the first of so many: a set would be made anew for each turn of the event loop. */
+class Round {
+  readonly sockets: KernelSocket[] = [];
+  count = 0;
+
+  /** False: it is there already. */
+  add(socket: KernelSocket): boolean {
+    for (let i = 0; i < this.count; i++) if (this.sockets[i] === socket) return false;
+    this.sockets[this.count++] = socket;
+    return true;
+  }
 }
 
 type Outgoing = { readonly octets: Uint8Array; readonly address: Uint8Array; readonly port: number };

@@ -144,10 +144,10 @@ function bindings(koffi: Koffi): SystemCalls & TunCalls {
 function watch(koffi: Koffi, fd: number, ready: () => void): Watch {
   let wanted = { readable: true, writable: false };
   let closed = false;
-  const woken = (...given: unknown[]): void => {
+  const woken = (status?: unknown): void => {
     ready();
     // libuv ends a watch whose socket reports an error; the next receive or send takes that error away.
-    if (typeof given[0] === 'number' && given[0] < 0 && !closed) handle.start(wanted, woken);
+    if (typeof status === 'number' && status < 0 && !closed) handle.start(wanted, woken);
   };
   const handle = koffi.node.poll(fd, wanted, woken);
   return {
