@@ -50,26 +50,26 @@ class Aead implements Worker {
 
   seal(input: Uint8Array, from: number, length: number, packet: Uint8Array, at: number, high: number): void {
     const head = at + ESP_HEADER + this.#spec.ivOctets;
-    const start = this.#lib.addressOf(packet) + head;
+    const start = this.#lib.placeOf(packet, head);
     this.#nonce(packet, at);
     this.#tagAt(start + length);
     this.#cipher.beginSeal(this.#at.iv ?? 0);
     this.#associated(packet, at, high);
     if (input === packet && from === head) this.#cipher.update(start, length, start);
-    else this.#cipher.update(this.#lib.addressOf(input) + from, length, start);
+    else this.#cipher.update(this.#lib.placeOf(input, from), length, start);
     this.#cipher.sealed();
   }
 
   open(packet: Uint8Array, at: number, length: number, high: number, output: Uint8Array, to: number): boolean {
     const head = at + ESP_HEADER + this.#spec.ivOctets;
-    const start = this.#lib.addressOf(packet) + head;
+    const start = this.#lib.placeOf(packet, head);
     this.#nonce(packet, at);
     this.#tagAt(start + length);
     this.#cipher.beginOpen(this.#at.iv ?? 0);
     this.#associated(packet, at, high);
     // In place there is one address, and one box for it.
     if (output === packet && to === head) this.#cipher.update(start, length, start);
-    else this.#cipher.update(start, length, this.#lib.addressOf(output) + to);
+    else this.#cipher.update(start, length, this.#lib.placeOf(output, to));
     if (this.#cipher.verified()) return true;
     output.fill(0, to, to + length); // what nobody has vouched for is nobody's to read
     return false;

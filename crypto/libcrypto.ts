@@ -67,6 +67,8 @@ export type Libcrypto = {
    * passes it on has looked at `octets.length` in the same breath, which is 0 once the buffer has been transferred.
    */
   addressOf(octets: Uint8Array): number;
+  /** The same of the octet at `at`, for what is asked again and again: where packets lie. */
+  placeOf(octets: Uint8Array, at: number): number;
 };
 
 /** Memory for keys, IVs, lengths and messages on their way to a function; each user wipes what it put there. */
@@ -91,7 +93,7 @@ export async function openLibcrypto(load = () => import('koffi')): Promise<Libcr
       ]),
     ) as unknown as Functions; // the table that made the functions is the table that made their types
     const addresses = new WeakMap<ArrayBufferLike, number>();
-    const placeOf = ({ buffer, byteOffset }: Uint8Array): number => {
+    const find = ({ buffer, byteOffset }: Uint8Array): number => {
       // Asking for `buffer` takes small arrays out of the heap, where they could move.
       let base = addresses.get(buffer);
       if (base === undefined) {
@@ -107,18 +109,48 @@ export async function openLibcrypto(load = () => import('koffi')): Promise<Libcr
     const held: (Uint8Array | undefined)[] = [];
     const addressOf = (octets: Uint8Array): number => {
       if (octets === last) return lastAt;
-      const at = placeOf(octets);
+      const at = find(octets);
       held[0] = last;
-      [last, lastAt] = [octets, at];
+      last = octets;
+      lastAt = at;
       return at;
     };
     const octets = new Uint8Array(new ArrayBuffer(SCRATCH + DATA));
     const memory = { octets, view: new DataView(octets.buffer), address: addressOf(octets), data: SCRATCH };
-    return { call, memory, addressOf };
+    const places = new Places(addressOf);
+    return { call, memory, addressOf, placeOf: (octets, at) => places.of(octets, at) };
   } catch (error) {
     return error instanceof Error ? error.message.split('\n', 1).join('') : 'koffi cannot be loaded';
   }
 }
+
+/**
+ * Addresses of octets inside of arrays. Each is a number in a box, sixteen octets for the collector; and packets lie at the same
+ * places again and again. So boxes are kept, in a table of fixed size where the newest has its place; with them their arrays.
+ */
+class Places {
+  readonly #find: (octets: Uint8Array) => number;
+  readonly #of: (Uint8Array | undefined)[] = new Array(PLACES).fill(undefined);
+  readonly #at = new Int32Array(PLACES);
+  /** Begins with what is no number: a list of numbers alone would hold them without their boxes. */
+  readonly #address: (number | undefined)[] = new Array(PLACES).fill(undefined);
+
+  constructor(find: (octets: Uint8Array) => number) {
+    this.#find = find;
+  }
+
+  of(octets: Uint8Array, at: number): number {
+    const i = (at >>> 10) & (PLACES - 1);
+    if (this.#at[i] !== at || this.#of[i] !== octets) {
+      this.#address[i] = this.#find(octets) + at;
+      this.#of[i] = octets;
+      this.#at[i] = at;
+    }
+    return this.#address[i] ?? 0; // always from there, in its box
+  }
+}
+/** Four megabytes by the kilobyte, which is what a call may receive: each packet of some length has a place for itself. */
+const PLACES = 4096;
 
 /** A new object of OpenSSL's; throws where OpenSSL gives none. */
 export function made(lib: Libcrypto, what: string, pointer: number): number {

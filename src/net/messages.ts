@@ -8,7 +8,7 @@
  *     iovec     base * 8 | length 8
  *     control   length 8 | level 4 | type 4 | size of the datagrams 2 (4 when it comes from the kernel) | .
  */
-import { same } from './octets.ts';
+import { get16, same } from './octets.ts';
 import { summable } from './simd.ts';
 import { AF_INET, readSockaddr, SOCKADDR, writeSockaddr } from './sockaddr.ts';
 import type { Endpoint } from './sockets.ts';
@@ -115,9 +115,8 @@ export class Inbox {
     const { names } = this.#messages;
     const at = i * NAME;
     if (names[at] === AF_INET) {
-      const octet = (n: number) => names[at + n] as number;
-      const port = (octet(2) << 8) | octet(3);
-      const address = (octet(4) << 24) | (octet(5) << 16) | (octet(6) << 8) | octet(7);
+      const port = get16(names, at + 2);
+      const address = (get16(names, at + 4) << 16) | get16(names, at + 6);
       // Most datagrams follow one of the same sender; to find another takes a number that is neither small nor cheap to hash.
       if (address === this.#address && port === this.#port && this.#addressed !== undefined) return this.#addressed;
       const key = (address >>> 0) * 0x10000 + port;

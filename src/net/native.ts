@@ -100,22 +100,17 @@ function bindings(koffi: Koffi): SystemCalls & TunCalls {
   const ioctlNumber = call<[number, number, number]>('int ioctl(int, unsigned long, unsigned long)');
   const read = call<[number, number, number]>('int64_t read(int, uintptr_t, size_t)');
   const write = call<[number, number, number]>('int64_t write(int, uintptr_t, size_t)');
-  const bases = new WeakMap<ArrayBufferLike, number>();
-  // The last one is remembered: asking an array for its buffer costs more than all else here.
-  let [last, lastAt]: [Uint8Array | undefined, number] = [undefined, 0];
+  const bases = new WeakMap<Uint8Array, number>();
   /** Of octets that are there: memory of an ArrayBuffer does not move while it lives. */
   const place = (octets: Uint8Array, at: number, length: number): number => {
     if (at < 0 || length < 0 || at + length > octets.length) throw new RangeError('beyond the octets');
-    if (octets !== last) {
-      const { buffer, byteOffset } = octets;
-      let base = bases.get(buffer);
-      if (base === undefined) {
-        base = Number(koffi.address(buffer));
-        bases.set(buffer, base);
-      }
-      [last, lastAt] = [octets, base + byteOffset];
+    let base = bases.get(octets);
+    if (base === undefined) {
+      // Asking for `buffer` takes small arrays out of the heap, where they could move. Asked once: it costs more than all else here.
+      base = Number(koffi.address(octets.buffer)) + octets.byteOffset;
+      bases.set(octets, base);
     }
-    return lastAt + at;
+    return base + at;
   };
   return {
     socket: (family) => socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
