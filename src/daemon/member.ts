@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { Listener } from '../net/index.ts';
 import type { GatewayState, TrafficWords } from './gateway.ts';
 import { errorOf, Questions, resultOf } from './questions.ts';
-import type { Order, Report, WorkerStart } from './workerTalk.ts';
+import type { Farewell, Order, Report, WorkerStart } from './workerTalk.ts';
 
 type Asked = Extract<Report, { say: 'resolve' | 'socket' }>;
 export type MemberEar = {
@@ -62,6 +62,10 @@ export class Member {
     this.thread.postMessage(order);
   }
 
+  /** Resolves when all farewells have been sent once. */
+  begin(farewells: readonly Farewell[]): Promise<void> {
+    return this.#questions.ask((id) => this.order({ do: 'begin', id, farewells }));
+  }
   prepare(source: string): Promise<void> {
     return this.#questions.ask((id) => this.order({ do: 'prepare', id, source }));
   }

@@ -55,7 +55,7 @@ function obey(order: Order): void {
       return questions.answered(order.id, order);
     case 'begin':
       gateway?.begin(undefined);
-      return sayFarewell(order.farewells);
+      return void answer(order.id, () => sayFarewell(order.farewells));
     case 'debug':
       return gateway?.debug(order.on);
     case 'command':
@@ -77,15 +77,20 @@ function obey(order: Order): void {
   }
 }
 
-function sayFarewell(all: readonly Farewell[]): void {
+/** Sends them all in each round. Resolves after the first. */
+function sayFarewell(all: readonly Farewell[]): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (all.length === 0) resolve();
   for (const later of all.length === 0 ? [] : FAREWELLS.again)
     for (let at = 0; at < all.length; at += FAREWELLS.many) {
       const some = all.slice(at, at + FAREWELLS.many);
       const wait = later + (at / FAREWELLS.many) * FAREWELLS.apart;
       setTimeout(() => {
         for (const one of some) gateway?.send(one);
+        if (at + FAREWELLS.many >= all.length) resolve();
       }, wait).unref();
     }
+  return promise;
 }
 
 async function main(): Promise<void> {

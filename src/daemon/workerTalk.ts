@@ -28,7 +28,8 @@ export type Farewell = { readonly from: Endpoint; readonly to: Endpoint; readonl
 
 /** To the worker. What has an `id` is answered with it. */
 export type Order =
-  | { readonly do: 'begin'; readonly farewells: readonly Farewell[] }
+  /** Answered when all farewells have been sent once. */
+  | { readonly do: 'begin'; readonly id: number; readonly farewells: readonly Farewell[] }
   | { readonly do: 'debug'; readonly on: boolean }
   | { readonly do: 'command'; readonly command: Command }
   | { readonly do: 'prepare' | 'commit'; readonly id: number; readonly source: string }

@@ -25,6 +25,9 @@ export type WorkersOptions = Omit<WorkerStart, 'index' | 'count' | 'moment' | 's
 /** A successor starts after so many ms, twice as many after each death soon after a start; what is not soon, is forgiven. */
 const AGAIN = { first: 100, most: 30_000, soon: 10_000 };
 
+/** Farewells that a worker leaves to its successors; beyond that the oldest go, who have waited the longest and may be back. */
+const MOST_OWED = 1 << 18;
+
 /** Notes that are remembered for the sake of saying them once. */
 const MOST_SAID = 1000;
 
@@ -44,6 +47,8 @@ type Post = {
   member: Member | undefined;
   /** What its clients get when it dies, by SPI. */
   readonly wills: Map<string, readonly Farewell[]>;
+  /** What nobody has sent yet of the wills of those before it. */
+  owed: readonly Farewell[];
   readonly holdings: Map<string, Holding>;
   /** Its tunnels, by instance name: EMS and the journal must hear of their end. */
   readonly tunnels: Map<string, { readonly event: Extract<Event, { kind: 'established' }>; readonly since: number }>;
@@ -78,7 +83,7 @@ class Crew implements Gateway {
     this.#groups = new SocketGroups(o.calls, o.workers);
     this.#posts = lanesOf(o.workers).map(({ index }) => ({
       ...{ index, member: undefined, wills: new Map(), holdings: new Map(), tunnels: new Map() },
-      ...{ startedAt: 0, wait: AGAIN.first, again: undefined },
+      ...{ owed: [], startedAt: 0, wait: AGAIN.first, again: undefined },
     }));
   }
 
@@ -103,7 +108,7 @@ class Crew implements Gateway {
 
   begin(): void {
     this.#begun = true;
-    for (const post of this.#posts) this.#begin(post, []);
+    for (const post of this.#posts) this.#begin(post);
   }
 
   debug(on: boolean): void {
@@ -204,8 +209,14 @@ class Crew implements Gateway {
         for (const holding of other.holdings.values()) member.order({ do: 'command', command: { do: 'held', holding } });
   }
 
-  #begin({ member }: Post, farewells: readonly Farewell[]): void {
-    if (this.#begun) member?.order({ do: 'begin', farewells });
+  #begin(post: Post): void {
+    const { member, owed } = post;
+    if (!this.#begun || member === undefined) return;
+    // One that dies before it says so leaves them to the next; twice told does no harm.
+    const said = (): void => {
+      post.owed = [];
+    };
+    void member.begin(owed).then(said, () => undefined);
   }
 
   #report(post: Post, report: Report): void {
@@ -290,14 +301,14 @@ class Crew implements Gateway {
     this.#world.note('error', `worker ${index} died; its clients are told, the others go on`, { tunnels: tunnels.size, why });
     for (const name of [...tunnels.keys()]) this.#over(post, name, 'fault', `worker ${index} died`);
     for (const name of holdings.keys()) this.#others(post, { do: 'left', name });
-    const farewells = [...wills.values()].flat();
+    post.owed = [...post.owed, ...[...wills.values()].flat()].slice(-MOST_OWED);
     holdings.clear();
     wills.clear();
     if (performance.now() - post.startedAt > AGAIN.soon) post.wait = AGAIN.first;
-    this.#again(post, farewells);
+    this.#again(post);
   }
 
-  #again(post: Post, farewells: readonly Farewell[]): void {
+  #again(post: Post): void {
     const { wait } = post;
     post.wait = Math.min(AGAIN.most, 2 * wait);
     // It keeps the process alive: there may be nobody else.
@@ -306,13 +317,13 @@ class Crew implements Gateway {
         () => {
           this.#world.note('info', `worker ${post.index} is there again`);
           this.#carries(post);
-          this.#begin(post, farewells);
+          this.#begin(post);
         },
         (error: unknown) => {
           if (this.#stopping) return;
           const said = error instanceof Error ? error.message : String(error);
           this.#world.note('error', `worker ${post.index} cannot start`, { why: said });
-          this.#again(post, farewells);
+          this.#again(post);
         },
       );
     }, wait);

@@ -1,121 +1,14 @@
-/** Several workers over loopback sockets, with the lab host behind each: no rights are needed, Linux and koffi are. */
+/** Several workers that are one gateway, with threads of their own. */
 import type { Worker } from 'node:worker_threads';
 import { describe, expect, it, vi } from 'vitest';
-import { randomOctets, Secret } from '../../../crypto/index.ts';
 import { loadConfig } from '../../../src/config/index.ts';
-import type { Gateway } from '../../../src/daemon/gateway.ts';
 import { openWorkers } from '../../../src/daemon/workers.ts';
-import { Dial, identity, ping } from '../../../src/lab/index.ts';
-import { renderLine } from '../../../src/log/debug.ts';
-import type { Event } from '../../../src/log/index.ts';
+import { type Dial, ping } from '../../../src/lab/index.ts';
 import { systemCalls } from '../../../src/net/index.ts';
+import { BEHIND, configOf, lane, staged } from '../../support/workers.ts';
 
 /** Threads that load all of the gateway: seconds on a busy machine. */
 vi.setConfig({ testTimeout: 60_000 });
-
-const PSK = 'kiesel-und-sand';
-const BEHIND = '10.50.0.1';
-
-const configOf = (more: readonly string[] = []) => `config vpn ipsec phase1-interface
-    edit "ra"
-        set type dynamic
-        set ike-version 2
-        set interface "port1"
-        set peertype any
-        set proposal aes128gcm-prfsha256
-        set dhgrp 31
-        set mode-cfg enable
-        set assign-ip-from range
-        set ipv4-start-ip 10.99.0.1
-        set ipv4-end-ip 10.99.0.64
-        set ipv4-netmask 255.255.255.0
-        set psksecret ${PSK}
-        ${more.join('\n        ')}
-    next
-end
-config vpn ipsec phase2-interface
-    edit "ra-p2"
-        set phase1name "ra"
-        set proposal aes128gcm
-        set dhgrp 31
-    next
-end
-`;
-
-type Stage = {
-  readonly gateway: Gateway;
-  readonly threads: Map<number, Worker>;
-  readonly events: Event[];
-  readonly notes: string[];
-  readonly lines: string[];
-  dial(id: string, more?: Partial<Parameters<typeof Dial.start>[0]>): Promise<Dial>;
-  until(done: () => boolean | Promise<boolean>): Promise<void>;
-};
-
-/** Plays with a gateway of two workers, and ends it. */
-const staged =
-  (play: (stage: Stage) => Promise<void>, more: readonly string[] = []) =>
-  async () => {
-    const source = configOf(more);
-    const { config, findings } = loadConfig(source);
-    expect(findings.filter(({ level }) => level === 'error')).toEqual([]);
-    const calls = await systemCalls();
-    if (typeof calls === 'string') throw new Error(calls);
-    const threads = new Map<number, Worker>();
-    const [events, notes, lines, dials]: [Event[], string[], string[], Dial[]] = [[], [], [], []];
-    const gateway = await openWorkers(
-      {
-        ...{ listen: ['127.0.0.1'], ikePort: 0, nattPort: 0, inner: { kind: 'lab' }, workers: 2, calls },
-        loaded: { config, source },
-        onThread: (worker, index) => void threads.set(index, worker),
-      },
-      {
-        note: (level, message) => void notes.push(`${level} ${message}`),
-        tell: (event) => void events.push(event),
-        say: (scope, line) => void lines.push(renderLine(scope, line)),
-        resolve: () => Promise.reject(new Error('no profile has a tag rule')),
-        share: () => undefined,
-      },
-    );
-    const port = (natt: boolean) => gateway.listening.find((l) => l.natt === natt)?.port ?? 0;
-    try {
-      gateway.begin(undefined);
-      await play({
-        ...{ gateway, threads, events, notes, lines },
-        async dial(id, also = {}) {
-          const dial = await Dial.start({
-            ...{ remote: { address: '127.0.0.1', port: port(false) }, nattPort: port(true), random: randomOctets },
-            keyPair: (group) => group.generate(),
-            auth: { kind: 'psk', psk: Secret.utf8(PSK), id: identity(id) },
-            gateway: { kind: 'psk', psk: Secret.utf8(PSK) },
-            ...{ ikeProposals: ['aes128gcm-prfsha256'], groups: [31], espProposals: ['aes128gcm'], fakeNat: true },
-            ...also,
-          });
-          dials.push(dial);
-          const up = await dial.connected();
-          // The client may know before the daemon does, and with it the other worker: who dials again at once would meet neither.
-          const from = `:${dial.status.path.local.port}`;
-          const told = () => events.some((event) => event.kind === 'established' && event.remote.endsWith(from));
-          for (const end = Date.now() + 20_000; up && !told(); ) {
-            if (Date.now() > end) throw new Error('nobody was told');
-            await new Promise((resolve) => setImmediate(resolve));
-          }
-          return dial;
-        },
-        async until(done) {
-          for (const end = Date.now() + 20_000; !(await done()); ) {
-            if (Date.now() > end) throw new Error('it never came to that');
-            await new Promise((resolve) => setTimeout(resolve, 5));
-          }
-        },
-      });
-    } finally {
-      await gateway.stop(); // its clients answer the Deletes
-      for (const dial of dials) dial.close();
-    }
-  };
-
-const lane = (name: string) => Number(name.split('_').at(-1)) % 2;
 
 describe('two workers', () => {
   it(
@@ -147,35 +40,6 @@ describe('two workers', () => {
       await s.until(() => s.lines.filter((line) => line.includes('established IKE SA')).length >= 8);
       const numbers = s.lines.flatMap((line) => /^ike V=root:0:ra:(\d+): .*established IKE SA/.exec(line)?.[1] ?? []);
       expect(new Set(numbers).size).toBe(numbers.length);
-    }),
-  );
-});
-
-describe('a worker that dies', () => {
-  it(
-    'takes only its own SAs with it, and its clients are told',
-    staged(async (s) => {
-      const dials = await Promise.all(Array.from({ length: 12 }, (_, i) => s.dial(`c${i}`)));
-      const { gateways } = await s.gateway.state();
-      const lost = new Set(gateways.filter(({ name }) => lane(name) === 0).map(({ peerId }) => peerId));
-      expect(lost.size).toBeGreaterThan(0);
-      expect(lost.size).toBeLessThan(12);
-      await s.threads.get(0)?.terminate();
-      const [gone, stay] = [dials.filter((_, i) => lost.has(`c${i}`)), dials.filter((_, i) => !lost.has(`c${i}`))];
-      for (const dial of stay) expect(await ping(dial, BEHIND, { count: 1 })).toMatchObject({ received: 1 });
-      await s.until(() => gone.every((dial) => dial.client.at === 'closed'));
-      expect(stay.map((dial) => dial.client.at)).toEqual(stay.map(() => 'established'));
-      const closed = s.events.flatMap((event) => (event.kind === 'closed' ? [event] : []));
-      expect(new Set(closed.map(({ peerId }) => peerId))).toEqual(lost);
-      expect(closed[0]).toMatchObject({ reason: 'fault', why: 'worker 0 died' });
-      expect(s.notes).toContain('error worker 0 died; its clients are told, the others go on');
-      // Who comes now is served by both again.
-      const again = await Promise.all(Array.from({ length: 8 }, (_, i) => s.dial(`d${i}`)));
-      for (const dial of again) expect(await ping(dial, BEHIND, { count: 1 })).toMatchObject({ received: 1 });
-      expect(s.notes).toContain('info worker 0 is there again');
-      const after = (await s.gateway.state()).gateways;
-      expect(after).toHaveLength(stay.length + 8);
-      expect(new Set(after.map(({ name }) => lane(name)))).toEqual(new Set([0, 1]));
     }),
   );
 });
