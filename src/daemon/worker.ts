@@ -11,6 +11,7 @@ import { insideOpener } from './inside.ts';
 import { Questions, resultOf } from './questions.ts';
 import { chooseCrypto } from './selfCheck.ts';
 import { shareOf } from './share.ts';
+import { BEAT } from './watchdog.ts';
 import type { Farewell, Order, Report, WorkerStart } from './workerTalk.ts';
 
 /** Bundles of reports that the daemon has not taken yet, from which on debug lines are left out. */
@@ -134,6 +135,9 @@ async function main(): Promise<void> {
   report({ say: 'ready', listening, traffic: opened.traffic, unruled: opened.unruled });
 }
 
+const beat = (): number => Atomics.add(start.beats, 0, 1);
+beat(); // at once: from here on it is watched
+setInterval(beat, BEAT).unref();
 parentPort?.on('message', obey);
 const outcome = await resultOf(main);
 if (!outcome.ok) report({ say: 'refused', ...outcome });

@@ -21,6 +21,8 @@ export type WorkerStart = {
    * `performance.timeOrigin` would not do: it is the time of day, and that may be set.
    */
   readonly moment: { readonly now: number; readonly hrtime: bigint };
+  /** Where it counts up for as long as it moves (`watchdog.ts`). */
+  readonly beats: Int32Array;
 };
 
 /** A datagram that somebody else made, to be sent as it is. */

@@ -1,25 +1,26 @@
 /**
  * Several workers that are one gateway: a thread for each (`worker.ts`), with its part of the clients. Here is what they share:
  * sockets, the posture of devices, who is connected where. A worker that dies takes its own SAs with it and nothing else; its
- * clients get the Deletes that it had left, from its successor.
+ * clients get the Deletes that it had left, from its successor. One that hangs is ended, and then it is dead.
  */
 import type { Worker } from 'node:worker_threads';
 import { type Command, type Holding, OUSTED } from '../ike/index.ts';
 import type { Event, Reason } from '../log/index.ts';
 import { EnvironmentRefused, type Listener, SocketGroups, type SystemCalls } from '../net/index.ts';
 import type { Gateway, GatewayState, GatewayWorld, Loaded, TrafficWords } from './gateway.ts';
-import { Member } from './member.ts';
+import { type End, Member, type MemberOptions, stuck } from './member.ts';
 import { merged, wordsOf } from './merged.ts';
 import { errorOf, resultOf } from './questions.ts';
 import { lanesOf } from './share.ts';
 import type { Farewell, Report, WorkerStart } from './workerTalk.ts';
 
-export type WorkersOptions = Omit<WorkerStart, 'index' | 'count' | 'moment' | 'source'> & {
+export type WorkersOptions = Omit<WorkerStart, 'index' | 'count' | 'moment' | 'source' | 'beats'> & {
   readonly loaded: Loaded;
   readonly workers: number;
   readonly calls: SystemCalls;
   /** Shows a thread that was just made: a test's own. */
   readonly onThread?: (worker: Worker, index: number) => void;
+  readonly member?: MemberOptions;
 };
 
 /** A successor starts after so many ms, twice as many after each death soon after a start; what is not soon, is forgiven. */
@@ -31,8 +32,17 @@ const MOST_OWED = 1 << 18;
 /** Notes that are remembered for the sake of saying them once. */
 const MOST_SAID = 1000;
 
-const startsAgain = (index: number): EnvironmentRefused =>
-  new EnvironmentRefused('EAGAIN', `Worker ${index} is starting again.`, 'Try again in a moment.');
+const absent = (post: Pick<Post, 'index' | 'stuck'>): EnvironmentRefused =>
+  post.stuck
+    ? stuck(post.index)
+    : new EnvironmentRefused('EAGAIN', `Worker ${post.index} is starting again.`, 'Try again in a moment.');
+
+/** What people read of an end. */
+const ENDS: Readonly<Record<End['how'], string>> = {
+  died: 'died; its clients are told, the others go on',
+  hung: 'hung; its clients are told, the others go on',
+  stuck: 'hangs and cannot be ended; its clients are lost, the others go on',
+};
 
 /** Starts them all. Rejects with EnvironmentRefused when the machine does not allow one of them; then none is left. */
 export async function openWorkers(o: WorkersOptions, world: GatewayWorld): Promise<Gateway> {
@@ -52,6 +62,8 @@ type Post = {
   readonly holdings: Map<string, Holding>;
   /** Its tunnels, by instance name: EMS and the journal must hear of their end. */
   readonly tunnels: Map<string, { readonly event: Extract<Event, { kind: 'established' }>; readonly since: number }>;
+  /** Its thread cannot be ended: there can be no other with the same device and sockets. */
+  stuck: boolean;
   startedAt: number;
   wait: number;
   /** Its successor's start. */
@@ -83,7 +95,7 @@ class Crew implements Gateway {
     this.#groups = new SocketGroups(o.calls, o.workers);
     this.#posts = lanesOf(o.workers).map(({ index }) => ({
       ...{ index, member: undefined, wills: new Map(), holdings: new Map(), tunnels: new Map() },
-      ...{ owed: [], startedAt: 0, wait: AGAIN.first, again: undefined },
+      ...{ owed: [], stuck: false, startedAt: 0, wait: AGAIN.first, again: undefined },
     }));
   }
 
@@ -126,7 +138,7 @@ class Crew implements Gateway {
     const before = this.#loaded.source;
     const missing = this.#posts.find(({ member }) => member === undefined);
     // Who is starting has what is in force: that can come back at any time.
-    if (missing !== undefined && source !== before) throw startsAgain(missing.index);
+    if (missing !== undefined && source !== before) throw absent(missing);
     const members = this.#members;
     this.#prepared = new Set(members);
     const results = await Promise.all(members.map((member) => resultOf(() => member.prepare(source))));
@@ -136,7 +148,7 @@ class Crew implements Gateway {
       await Promise.all(members.filter((_, i) => results[i]?.ok).map((member) => resultOf(() => member.prepare(before))));
     const result = results[refused];
     const dead = this.#posts.find(({ member }) => member === undefined);
-    if (dead !== undefined) throw startsAgain(dead.index);
+    if (dead !== undefined) throw absent(dead);
     if (result?.ok === false) throw errorOf(result);
   }
 
@@ -183,8 +195,9 @@ class Crew implements Gateway {
       {
         report: (report) => this.#report(post, report),
         answer: (asked) => this.#answer(post, asked),
-        died: (why) => this.#died(post, why),
+        died: (end) => this.#died(post, end),
       },
+      this.#o.member,
     );
     this.#starting.add(member);
     try {
@@ -198,7 +211,7 @@ class Crew implements Gateway {
       }
     } catch (error) {
       await member.quit(); // it may be waiting still
-      throw error;
+      throw post.stuck ? stuck(post.index) : error;
     } finally {
       this.#starting.delete(member);
     }
@@ -292,20 +305,26 @@ class Crew implements Gateway {
     this.#world.tell({ kind: 'closed', reason, why, seconds, ...subject });
   }
 
-  #died(post: Post, why: string): void {
-    const manned = post.member !== undefined;
+  #died(post: Post, { how, why, fix }: End): void {
+    const { member, stuck: waited } = post;
     post.member = undefined;
-    if (this.#stopping || !manned) return; // a start that fails is told to who waits for it
+    post.stuck = how === 'stuck';
+    if (this.#stopping) return;
+    if (waited) return this.#again(post);
+    if (member === undefined) return; // a start that fails is told to who waits for it
     const { index, tunnels, holdings, wills } = post;
     this.#groups.leave(index);
-    this.#world.note('error', `worker ${index} died; its clients are told, the others go on`, { tunnels: tunnels.size, why });
-    for (const name of [...tunnels.keys()]) this.#over(post, name, 'fault', `worker ${index} died`);
+    this.#world.note('error', `worker ${index} ${ENDS[how]}`, {
+      ...{ tunnels: tunnels.size, why },
+      ...(fix === undefined ? {} : { fix }),
+    });
+    for (const name of [...tunnels.keys()]) this.#over(post, name, 'fault', `worker ${index} ${how === 'died' ? how : 'hung'}`);
     for (const name of holdings.keys()) this.#others(post, { do: 'left', name });
     post.owed = [...post.owed, ...[...wills.values()].flat()].slice(-MOST_OWED);
     holdings.clear();
     wills.clear();
     if (performance.now() - post.startedAt > AGAIN.soon) post.wait = AGAIN.first;
-    this.#again(post);
+    if (!post.stuck) this.#again(post);
   }
 
   #again(post: Post): void {
@@ -322,8 +341,9 @@ class Crew implements Gateway {
         (error: unknown) => {
           if (this.#stopping) return;
           const said = error instanceof Error ? error.message : String(error);
-          this.#world.note('error', `worker ${post.index} cannot start`, { why: said });
-          this.#again(post);
+          const fix = error instanceof EnvironmentRefused ? { fix: error.fix } : {};
+          this.#world.note('error', `worker ${post.index} cannot start`, { why: said, ...fix });
+          if (!post.stuck) this.#again(post);
         },
       );
     }, wait);

@@ -44,6 +44,8 @@ export type Stage = {
   readonly threads: Map<number, Worker>;
   readonly events: Event[];
   readonly notes: string[];
+  /** What was said with a note the last time. */
+  readonly fields: Map<string, unknown>;
   readonly lines: string[];
   dial(id: string, more?: Partial<Parameters<typeof Dial.start>[0]>): Promise<Dial>;
   until(done: () => boolean | Promise<boolean>): Promise<void>;
@@ -59,6 +61,7 @@ export const staged =
     const calls = await systemCalls();
     if (typeof calls === 'string') throw new Error(calls);
     const threads = new Map<number, Worker>();
+    const fields = new Map<string, unknown>();
     const [events, notes, lines, dials]: [Event[], string[], string[], Dial[]] = [[], [], [], []];
     const gateway = await openWorkers(
       {
@@ -71,7 +74,10 @@ export const staged =
         },
       },
       {
-        note: (level, message) => void notes.push(`${level} ${message}`),
+        note(level, message, more) {
+          notes.push(`${level} ${message}`);
+          fields.set(message, more);
+        },
         tell: (event) => void events.push(event),
         say: (scope, line) => void lines.push(renderLine(scope, line)),
         resolve: () => Promise.reject(new Error('no profile has a tag rule')),
@@ -82,7 +88,7 @@ export const staged =
     try {
       gateway.begin(undefined);
       await play({
-        ...{ gateway, threads, events, notes, lines },
+        ...{ gateway, threads, events, notes, fields, lines },
         async dial(id, also = {}) {
           const dial = await Dial.start({
             ...{ remote: { address: '127.0.0.1', port: port(false) }, nattPort: port(true), random: randomOctets },
@@ -105,7 +111,7 @@ export const staged =
         },
         async until(done) {
           for (const end = Date.now() + 60_000; !(await done()); ) {
-            if (Date.now() > end) throw new Error('it never came to that');
+            if (Date.now() > end) throw new Error(`it never came to that; ${notes.join('; ')}`);
             await new Promise((resolve) => setTimeout(resolve, 5));
           }
         },
