@@ -1,5 +1,5 @@
 /** The configuration is read again, by SIGHUP or by the control socket: taken whole, or not at all. */
-import type { Config } from '../config/index.ts';
+import { type Config, loadConfig } from '../config/index.ts';
 import type { Journal } from '../log/index.ts';
 import { EnvironmentRefused } from '../net/index.ts';
 
@@ -17,6 +17,15 @@ export type ReloadWorld = {
   readonly take: (read: Extract<Reread, { kind: 'loaded' }>) => Promise<string>;
   readonly journal: Journal;
 };
+
+/** Makes the function that loads a text; the same text again, to be put in force when it is prepared, is not parsed again. */
+export function reader(load: typeof loadConfig = loadConfig): (source: string) => { config: Config; source: string } {
+  let last: { config: Config; source: string } | undefined;
+  return (source) => {
+    if (last?.source !== source) last = { config: load(source).config, source };
+    return last;
+  };
+}
 
 /** Makes the function that reads and takes it; one at a time, each time anew. It never rejects. */
 export function reloader({ reread, take, journal }: ReloadWorld): () => Promise<Reloaded> {

@@ -3,12 +3,12 @@
  * must know of the world it asks the daemon for (`workers.ts`), all that it has to tell goes there, in bundles of one turn.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadConfig } from '../config/index.ts';
 import { kernelSockets, systemCalls } from '../net/index.ts';
 import type { Evidence } from '../posture/index.ts';
 import { type GatewayWorld, type LocalGateway, openGateway } from './gateway.ts';
 import { insideOpener } from './inside.ts';
 import { Questions, resultOf } from './questions.ts';
+import { reader } from './reload.ts';
 import { chooseCrypto } from './selfCheck.ts';
 import { shareOf } from './share.ts';
 import { BEAT } from './watchdog.ts';
@@ -22,6 +22,7 @@ const FAREWELLS = { many: 128, apart: 5, again: [0, 1000, 3000] };
 const start = workerData as WorkerStart;
 const lane = { index: start.index, count: start.count };
 const questions = new Questions();
+const loaded = reader();
 let gateway: LocalGateway | undefined;
 
 let bundle: Report[] = [];
@@ -64,9 +65,8 @@ function obey(order: Order): void {
     case 'prepare':
     case 'commit':
       return void answer(order.id, () => {
-        const { source } = order;
-        const loaded = { config: loadConfig(source).config, source };
-        return order.do === 'prepare' ? gateway?.prepare(loaded) : gateway?.commit(loaded);
+        const next = loaded(order.source);
+        return order.do === 'prepare' ? gateway?.prepare(next) : gateway?.commit(next);
       });
     case 'state':
       return void answer(order.id, async () => {
@@ -95,7 +95,7 @@ function sayFarewell(all: readonly Farewell[]): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const { config } = loadConfig(start.source);
+  const { config } = loaded(start.source);
   const note: GatewayWorld['note'] = (level, message, fields) => report({ say: 'note', level, message, fields });
   await chooseCrypto({ note: () => undefined });
   const calls = await systemCalls();

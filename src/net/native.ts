@@ -60,11 +60,18 @@ const TUNSETOFFLOAD = 0x400454d0;
 
 type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'node'>;
 
-/** The calls, or why there are none. */
-export async function systemCalls(
-  { platform, arch }: { readonly platform: string; readonly arch: string } = process,
-  load: () => Promise<Koffi> = () => import('koffi'),
-): Promise<(SystemCalls & TunCalls) | string> {
+type Machine = { readonly platform: string; readonly arch: string };
+type Found = (SystemCalls & TunCalls) | string;
+let ours: Promise<Found> | undefined;
+
+/** The calls, or why there are none; bound once a thread. Machine and library are a test's own. */
+export function systemCalls(machine?: Machine, load?: () => Promise<Koffi>): Promise<Found> {
+  if (machine !== undefined || load !== undefined) return find(machine, load);
+  ours ??= find();
+  return ours;
+}
+
+async function find({ platform, arch }: Machine = process, load: () => Promise<Koffi> = () => import('koffi')): Promise<Found> {
   // The layouts in `messages.ts` and `sockaddr.ts` are those of 64-bit, little-endian Linux.
   if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) return `it is not made for ${platform} on ${arch}`;
   try {

@@ -1,6 +1,7 @@
 /** The configuration read again by a daemon that runs, with a real EMS and real clients. */
 import { describe, expect, it } from 'vitest';
-import { type Reread, reloader } from '../../../src/daemon/reload.ts';
+import { loadConfig } from '../../../src/config/index.ts';
+import { type Reread, reader, reloader } from '../../../src/daemon/reload.ts';
 import type { Journal } from '../../../src/log/index.ts';
 import { loaded } from '../../support/configs.ts';
 import { NUMBER, staged, UID } from '../../support/postureDaemon.ts';
@@ -51,6 +52,21 @@ describe('reading it again', () => {
     expect((await reload()).ok).toBe(false);
     expect(events).toMatchObject([{ kind: 'fault', where: 'reload' }]);
     expect((await reload()).ok).toBe(true);
+  });
+});
+
+describe('a text', () => {
+  it('is parsed once for as long as no other comes between', () => {
+    const parsed: string[] = [];
+    const read = reader((text) => {
+      parsed.push(text);
+      return loadConfig(text);
+    });
+    const first = read('');
+    expect(read('')).toBe(first);
+    expect(read('config system global\nend\n').config).not.toBe(first.config);
+    expect(read('')).not.toBe(first);
+    expect(parsed).toEqual(['', 'config system global\nend\n', '']);
   });
 });
 

@@ -191,4 +191,5 @@ describe('where there are no system calls, it is said why', () => {
     const load = error === undefined ? koffi : () => Promise.reject(Object.assign(new Error('GLIBC_2.99 not found'), error));
     expect(await systemCalls(machine, load)).toBe(why);
   });
+  it('and where there are, they are bound once', async () => expect(await systemCalls()).toBe(await systemCalls()));
 });
