@@ -28,8 +28,8 @@ import { isEsp } from '../wire/index.ts';
 import { answers } from './answers.ts';
 import { Pump } from './pump.ts';
 import type { Records } from './records.ts';
-import { clientsOf, shareOf } from './share.ts';
-import { type OpenInner, Traffic } from './traffic.ts';
+import { clientsOf, lanesOf, shareOf } from './share.ts';
+import { insideOf, type OpenInner, Traffic } from './traffic.ts';
 
 export type GatewayOptions = {
   /** The whole of it: this one takes its part. */
@@ -95,6 +95,8 @@ export type Gateway = {
 
 /** One that is in this thread. */
 export type LocalGateway = Gateway & {
+  /** Of several: gives up what another will have in that configuration, before any of them prepares it. */
+  yield(next: Loaded): Promise<void>;
   /** Sends a datagram as it is. */
   send(datagram: { readonly from: Endpoint; readonly to: Endpoint; readonly octets: Uint8Array }): void;
 };
@@ -196,6 +198,10 @@ export async function openGateway(o: GatewayOptions, world: GatewayWorld): Promi
     },
     command: (command) => running.command(command),
     send: ({ from, to, octets }) => port.send(from, to, octets),
+    yield({ config: wanted }) {
+      const others = lanesOf(o.lane.count).filter(({ index }) => index !== o.lane.index);
+      return traffic.yield(others.flatMap((lane) => insideOf(shareOf(wanted, lane)).routes));
+    },
     async prepare(wanted) {
       next = await geography(wanted.config);
       await traffic.reload(shareOf(wanted.config, o.lane), clientsOf(wanted.config));

@@ -110,6 +110,10 @@ export class Member {
   begin(farewells: readonly Farewell[]): Promise<void> {
     return this.#questions.ask((id) => this.order({ do: 'begin', id, farewells }));
   }
+  /** It gives up the routes that will be another worker's. */
+  yield(source: string): Promise<void> {
+    return this.#questions.ask((id) => this.order({ do: 'yield', id, source }));
+  }
   prepare(source: string): Promise<void> {
     return this.#questions.ask((id) => this.order({ do: 'prepare', id, source }));
   }

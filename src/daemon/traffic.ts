@@ -58,6 +58,8 @@ export class Traffic {
   readonly #routes: ClientRoutes;
   readonly #count = { installed: 0, opened: 0, quarantined: 0, removed: 0 };
   #inner: InnerNetwork | undefined;
+  /** What the machine knows of it. */
+  #inside: InsideConfig;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param clients addresses of clients, who are never the inside */
@@ -74,7 +76,8 @@ export class Traffic {
       clients,
       pathMtu: ({ local, remote }) => world.pathMtu?.(local.address, remote.address),
     });
-    this.#routes = new ClientRoutes(insideOf(config).routes, {
+    this.#inside = insideOf(config);
+    this.#routes = new ClientRoutes(this.#inside.routes, {
       put: (prefixes) => this.#inner?.routes(prefixes) ?? Promise.resolve([]),
       networks: () => world.networks(this.#inner?.name ?? ''),
       note: world.note,
@@ -145,13 +148,24 @@ export class Traffic {
   /** Other pools and policies. Rejects with EnvironmentRefused when the machine does not take them: then the old ones stay. */
   async reload(config: Config, clients: readonly Range[]): Promise<void> {
     const inside = insideOf(config);
-    await this.#inner?.become(inside);
+    await this.#become(inside);
     this.#plane.reload(
       config.rules,
       config.profiles.map(({ name }) => name),
       clients,
     );
     this.#routes.reload(inside.routes, config.profiles);
+  }
+
+  /** Gives up what will be others' until the next reload. Rejects with EnvironmentRefused: then it has given up nothing. */
+  async yield(others: readonly AddressRange[]): Promise<void> {
+    const { without = [] } = this.#inside;
+    await this.#become({ ...this.#inside, without: [...without, ...others] });
+  }
+
+  async #become(inside: InsideConfig): Promise<void> {
+    await this.#inner?.become(inside);
+    this.#inside = inside;
   }
 
   /** When a client was heard and sent to; undefined while nothing is carried. */

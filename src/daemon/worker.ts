@@ -62,11 +62,12 @@ function obey(order: Order): void {
       return gateway?.debug(order.on);
     case 'command':
       return gateway?.command(order.command);
+    case 'yield':
     case 'prepare':
     case 'commit':
       return void answer(order.id, () => {
         const next = loaded(order.source);
-        return order.do === 'prepare' ? gateway?.prepare(next) : gateway?.commit(next);
+        return gateway?.[order.do](next);
       });
     case 'state':
       return void answer(order.id, async () => {

@@ -34,7 +34,7 @@ export type Order =
   | { readonly do: 'begin'; readonly id: number; readonly farewells: readonly Farewell[] }
   | { readonly do: 'debug'; readonly on: boolean }
   | { readonly do: 'command'; readonly command: Command }
-  | { readonly do: 'prepare' | 'commit'; readonly id: number; readonly source: string }
+  | { readonly do: 'yield' | 'prepare' | 'commit'; readonly id: number; readonly source: string }
   | { readonly do: 'state' | 'stop'; readonly id: number }
   /** So many reports have been taken. */
   | { readonly do: 'heard' }

@@ -12,7 +12,7 @@ import { type End, Member, type MemberOptions, stuck } from './member.ts';
 import { merged, wordsOf } from './merged.ts';
 import { errorOf, resultOf } from './questions.ts';
 import { lanesOf } from './share.ts';
-import type { Farewell, Report, WorkerStart } from './workerTalk.ts';
+import type { Farewell, Report, Result, WorkerStart } from './workerTalk.ts';
 
 export type WorkersOptions = Omit<WorkerStart, 'index' | 'count' | 'moment' | 'source' | 'beats'> & {
   readonly loaded: Loaded;
@@ -141,15 +141,18 @@ class Crew implements Gateway {
     if (missing !== undefined && source !== before) throw absent(missing);
     const members = this.#members;
     this.#prepared = new Set(members);
-    const results = await Promise.all(members.map((member) => resultOf(() => member.prepare(source))));
-    const refused = results.findIndex(({ ok }) => !ok);
-    if (refused < 0) return;
-    if (before !== undefined)
-      await Promise.all(members.filter((_, i) => results[i]?.ok).map((member) => resultOf(() => member.prepare(before))));
-    const result = results[refused];
+    // What goes from one to another is given up by all before anyone takes it: two may exchange the very same prefixes.
+    const taken = async (text: string): Promise<Result | undefined> => {
+      const given = await Promise.all(members.map((member) => resultOf(() => member.yield(text))));
+      const had = await Promise.all(members.map((member) => resultOf(() => member.prepare(text))));
+      return [...given, ...had].find(({ ok }) => !ok);
+    };
+    const result = await taken(source);
+    if (result === undefined) return;
+    if (before !== undefined) await taken(before); // whoever was refused, too: it has given up what it had
     const dead = this.#posts.find(({ member }) => member === undefined);
     if (dead !== undefined) throw absent(dead);
-    if (result?.ok === false) throw errorOf(result);
+    if (!result.ok) throw errorOf(result);
   }
 
   async commit(next: Loaded): Promise<number> {

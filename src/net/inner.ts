@@ -4,7 +4,12 @@ import type { AddressRange } from './prefixes.ts';
 import type { RouteRefused } from './routes.ts';
 
 /** What the machine must know of a configuration. */
-export type InsideConfig = { readonly routes: readonly AddressRange[]; readonly nat: readonly NatRule[] };
+export type InsideConfig = {
+  readonly routes: readonly AddressRange[];
+  readonly nat: readonly NatRule[];
+  /** Prefixes of these are not routed, though they may be of `routes`, too. */
+  readonly without?: readonly AddressRange[];
+};
 
 /** Octets are the receiver's only during the call. */
 export type InnerNetwork = {

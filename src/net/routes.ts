@@ -29,7 +29,7 @@ export async function addRoutes(run: Run, device: string, prefixes: readonly str
       const [failed] = failuresOf(ran.stderr, left);
       if (failed === undefined || !taken(failed.said)) throw refusedBy('ip', ran);
       const { prefix } = failed;
-      // Workers change at once, each its own device: what one of them has now may go to another.
+      // A worker of ours that has just come to its end has its routes for as long as its device is there.
       const shown = await ask(run, 'ip', [...args, 'route', 'show', prefix, 'proto', PROTO], '');
       if (tries === TRIES || shown.stdout.trim() === '') {
         const { why, fix } = inTheWay(prefix);

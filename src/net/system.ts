@@ -51,9 +51,9 @@ export class System {
     });
   }
 
-  async #become({ routes, nat }: InsideConfig): Promise<void> {
+  async #become({ routes, nat, without: not = [] }: InsideConfig): Promise<void> {
     const [run, device] = [this.#run, this.#device];
-    const pools = new Set(routes.flatMap(prefixesOf));
+    const pools = new Set(without(routes.flatMap(prefixesOf), not.flatMap(prefixesOf)));
     const before = new Set([...this.#pools, ...this.#clients]);
     const after = new Set([...pools, ...this.#clients]);
     const [fresh, gone] = [without(after, before), without(before, after)];

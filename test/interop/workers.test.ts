@@ -1,4 +1,5 @@
 /** Two workers in the hands of the kernel: the right one gets every datagram, and each has a device and routes of its own. */
+import { writeFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { clientSecrets, connection } from './support/clients.ts';
 import { gatewayConfig } from './support/config.ts';
@@ -71,5 +72,50 @@ interop('two workers', () => {
   it('leave nothing behind', async () => {
     expect(await play.stopGateway()).toBe(0);
     expect(await must('ip', ['-o', 'link', 'show', 'type', 'tun'], { namespace: play.net.gateway })).toBe('');
+  });
+});
+
+interop('two workers whose pools move', () => {
+  /** Half of each pool is one worker's, half the other's. */
+  const config = (a: readonly [string, string], b: readonly [string, string]) =>
+    [a, b]
+      .map(([first, last]) =>
+        gatewayConfig({ shape: 'psk', phase1: { 'ipv4-start-ip': `10.10.${first}`, 'ipv4-end-ip': `10.10.${last}` } }),
+      )
+      .map((text, i) => (i === 0 ? text : text.replaceAll('"ra"', '"rb"')))
+      .join('');
+  const play = scene({
+    ...{ captured: false, flags: ['--workers', '2'] },
+    config: () => config(['1.0', '1.127'], ['2.128', '2.255']),
+  });
+  const routes = async () => {
+    const shown = await must('ip', ['route', 'show', 'proto', '80'], { namespace: play.net.gateway });
+    const all = Array.from(shown.matchAll(/^(\S+) dev (postern\d)/gm), ([, prefix = '', device = '']) => [prefix, device]);
+    return Object.fromEntries(all.sort());
+  };
+
+  it('exchange the very same prefixes', async () => {
+    const before = await routes();
+    const [low, high] = [before['10.10.1.0/26'] ?? '', before['10.10.1.64/26'] ?? ''];
+    expect([low, high].sort()).toEqual(['postern0', 'postern1']);
+    expect(before).toEqual({
+      ...{ '10.10.1.0/26': low, '10.10.1.64/26': high },
+      ...{ '10.10.2.128/26': low, '10.10.2.192/26': high },
+    });
+    await play.gateway.reconfigure(config(['1.64', '1.191'], ['2.64', '2.191']));
+    expect(await routes()).toEqual({
+      ...{ '10.10.1.64/26': low, '10.10.1.128/26': high },
+      ...{ '10.10.2.64/26': low, '10.10.2.128/26': high },
+    });
+    // Somebody is in the way of one of them: then both are as before.
+    const namespace = play.net.gateway;
+    await must('ip', ['route', 'add', '10.10.2.192/26', 'dev', 'lo'], { namespace });
+    const now = await routes();
+    await writeFile(play.gateway.config, config(['1.0', '1.127'], ['2.128', '2.255']), { mode: 0o600 });
+    expect(await play.gateway.control('execute', 'reload')).toMatch(/10\.10\.2\.192\/26 is routed already.*stays in force/s);
+    expect(await routes()).toEqual(now);
+    await must('ip', ['route', 'delete', '10.10.2.192/26', 'dev', 'lo'], { namespace });
+    expect(await play.gateway.control('execute', 'reload')).toMatch(/in force: /);
+    expect(await routes()).toEqual(before);
   });
 });

@@ -62,7 +62,7 @@ describe('a start', () => {
     expect(now(machine)).toEqual({ routes: new Map([['10.10.2.0/24', 'eth1']]), nft: '' });
   });
 
-  it('waits for a prefix that another worker gives up', async () => {
+  it('waits for a prefix that another worker of ours is about to lose', async () => {
     const machine = new FakeMachine();
     machine.routes.set('10.10.2.0/24', 'postern1');
     const other = setTimeout(() => machine.routes.delete('10.10.2.0/24'), 20);
