@@ -21,7 +21,8 @@ const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const SO_SNDBUF = 7;
 const EIO = 5;
-const EINVAL = 22;
+/** A run whose datagrams are longer than the MTU: the first on older kernels, the second since Linux 6.14. */
+const [EINVAL, EMSGSIZE] = [22, 90];
 /** Room of a socket for packets that are forwarded. */
 const TRAIN = 8 * 65_536;
 
@@ -286,13 +287,12 @@ class KernelSocket implements DatagramSocket {
       if (sent >= 0) this.#ear.sent(train.gone(sent));
       else if (sent === -EAGAIN) return false;
       else if (sent === -EINTR) continue;
-      else if (train.segments > 1 && (sent === -EIO || sent === -EINVAL)) {
+      else if (train.segments > 1 && (sent === -EIO || sent === -EINVAL || sent === -EMSGSIZE)) {
         // A device that makes no checksums, or datagrams longer than its MTU: one at a time, which takes them all.
         this.#longest = sent === -EIO ? 0 : train.size - 1;
         train.split();
       } else {
-        train.gone(1);
-        this.#ear.failed(getSystemErrorName(sent));
+        for (let lost = train.gone(1); lost > 0; lost--) this.#ear.failed(getSystemErrorName(sent));
       }
     }
     return true;

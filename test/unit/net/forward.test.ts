@@ -7,7 +7,7 @@ import { type DatagramSocket, dgramSocket, type Endpoint, type OpenSocket, type 
 import { openUdp } from '../../../src/net/udp.ts';
 import { octets } from './tcpPackets.ts';
 
-const { EIO, EINVAL, EAGAIN, EPERM } = constants.errno;
+const { EIO, EINVAL, EMSGSIZE, EAGAIN, EPERM } = constants.errno;
 const local = { name: 'lo', address: '127.0.0.1', family: 4 } as const;
 const here = { address: '127.0.0.1', port: 0 };
 const calls = await systemCalls();
@@ -74,7 +74,8 @@ const ways: readonly (readonly [string, () => OpenSocket])[] = [
         ['the C library', () => kernelSockets(calls)] as const,
         ['the C library on a kernel without UDP_GRO', () => kernelSockets(without(calls))] as const,
         ['the C library where no run can go', () => kernelSockets(refusing(calls, EIO))] as const,
-        ['the C library where runs are longer than the MTU', () => kernelSockets(refusing(calls, EINVAL))] as const,
+        ['the C library where runs are longer than the MTU', () => kernelSockets(refusing(calls, EMSGSIZE))] as const,
+        ['the C library where they are, on an older kernel', () => kernelSockets(refusing(calls, EINVAL))] as const,
       ]),
 ];
 
@@ -163,6 +164,15 @@ describe.runIf(native)('a kernel', () => {
     await s.arrive(2);
     expect(s.passed.map((p) => p.octets)).toEqual(packets(2, 400));
     expect(s.from).toMatchObject({ sent: 2, failed: ['EPERM'] });
+  });
+
+  it('that refuses a run has refused every packet of it', async () => {
+    const k = scripted([-EPERM]);
+    const s = await pair(kernelSockets(k.calls));
+    for (const packet of [...packets(3, 300), ...packets(1, 400)]) s.forward(packet);
+    await s.arrive(1);
+    expect(s.passed.map((p) => p.octets)).toEqual(packets(1, 400));
+    expect(s.from).toMatchObject({ sent: 1, failed: ['EPERM', 'EPERM', 'EPERM'] });
   });
 
   it('without room: so much waits as fits, the rest is dropped and counted', async () => {
