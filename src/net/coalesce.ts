@@ -2,7 +2,8 @@
  * The way back of `segment.ts`: TCP packets of one flow that follow each other are joined to one segment of up to 64 KB, which
  * the kernel takes in one call and one walk through its stack. Joined is only what can be taken apart again into the same
  * packets: same headers but for sequence number, length, identification and PSH, all of one size but the last, and each with a
- * checksum that is right. All others pass by, behind those of their flow that came before them.
+ * checksum that is right. Where routers may fragment, identifications must count up, as those of the pieces will (RFC 6864 §4.3:
+ * no two may be the same). All others pass by, behind those of their flow that came before them.
  */
 import { get16, get32, put16, same } from './octets.ts';
 import { checksum, signIpv4, sumOf } from './sum.ts';
@@ -117,6 +118,8 @@ export class Coalescer {
     const payload = length - headers;
     if (payload <= 0 || payload > size || train.length + payload > MOST) return false;
     if (get32(b, at + transport + 4) !== train.next || !alike(octets, AT, b, at, six, transport, headers)) return false;
+    if (!six && (octets[AT + 6] as number) === 0 && get16(b, at + 4) !== ((get16(octets, AT + 4) + train.packets) & 0xffff))
+      return false;
     if (train.packets === 1 && !intact(octets, AT, train.length, six, transport)) return false;
     if (!intact(b, at, length, six, transport)) return false;
     octets.set(this.#views.of(b, at + headers, payload), AT + train.length);

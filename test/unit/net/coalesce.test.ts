@@ -53,6 +53,16 @@ describe('packets of one flow', () => {
     expect(written.flatMap(apart)).toEqual(packets);
   });
 
+  it('that may be fragmented keep their identifications: only what counts up is joined', () => {
+    const { written, coalescer, add } = joiner();
+    const packet = (n: number, id: number) => tcp({ seq: 1 + n * 100, id, fragment: 0, payload: octets(100, n) });
+    const packets = [65_535, 0, 1, 7, 5, 6, 6].map((id, n) => packet(n, id));
+    for (const one of packets) add(one);
+    coalescer.flush();
+    expect(written.map((w) => w.packets)).toEqual([3, 1, 2, 1]);
+    expect(written.flatMap(apart)).toEqual(packets);
+  });
+
   it('whatever their sizes, options and numbers are', () => {
     fc.assert(
       fc.property(
