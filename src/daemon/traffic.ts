@@ -191,7 +191,7 @@ export class Traffic {
     await inner?.close();
   }
 
-  #install({ child: { child, gateway, by, material, path }, owner }: Extract<ChildOutput, { do: 'install' }>): void {
+  #install({ child: { child, gateway, by, redundant, material, path }, owner }: Extract<ChildOutput, { do: 'install' }>): void {
     const { encr, keyLength, integ, esn } = child.suite;
     const transform = { encr, keyLength, integ, esn };
     const opener = espOpener(transform, material.encrIn, material.integIn);
@@ -206,7 +206,7 @@ export class Traffic {
       {
         ...{ spiIn: child.spiIn, spiOut: child.spiOut, gateway, path, esn, replay, opener, sealer },
         ...{ profile: owner.profile, user: owner.user, groups: owner.groups, leases: owner.leases, keepalive: owner.keepalive },
-        awaited: by === 'peer',
+        ...{ awaited: by === 'peer', redundant },
         TSi: ranges(child.TSi),
         TSr: ranges(child.TSr),
         ...(hard === undefined ? {} : { hard: { octets: hard }, soft: { octets: Math.floor(hard * SOFT) } }),

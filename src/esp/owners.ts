@@ -22,7 +22,7 @@ export type Owner = Holder & {
   readonly children: Sa[];
   /** The last one, which the client may not have yet: nothing is sent on it while there is another. */
   awaited: Sa | undefined;
-  /** Children that a rekey has replaced, which still hear. */
+  /** Children that have been replaced, or will be deleted for another: they still hear. */
   readonly retired: Sa[];
   /** The last authentic packet of the client, the first one sent to it since, and the last one; infinite: none. */
   heard: number;
@@ -59,9 +59,12 @@ export class Owners {
     return owner;
   }
 
-  /** @param awaited the answer that tells the client of it is only now under way */
-  add(sa: Sa, leases: readonly Uint8Array[], awaited: boolean): void {
+  add(sa: Sa, { leases, awaited = false, redundant = false }: EspChild): void {
     const { owner } = sa;
+    if (redundant && owner.children.length > 0) {
+      owner.retired.push(sa);
+      return;
+    }
     if (awaited) this.arrived(owner); // who asks for the next one has had our last answer
     if (awaited && owner.children.length > 0) {
       owner.children.push(sa);
@@ -89,13 +92,16 @@ export class Owners {
     if (takeOut(owner.children, awaited)) owner.children.unshift(awaited);
   }
 
-  /** Nothing is sent on it any more. False: the client would have no child left. */
+  /**
+   * Nothing is sent on it any more; what is awaited takes its place only where nothing else is left: if we put it down for one
+   * of ours, the client may not have the other yet. False: the client would have no child left.
+   */
   retire(sa: Sa): boolean {
-    const { children } = sa.owner;
+    const { children, retired } = sa.owner;
+    if (retired.includes(sa)) return true;
     if (children.length < 2) return false;
     if (!takeOut(children, sa)) return false;
-    this.arrived(sa.owner); // it is put down for what has come in its place
-    sa.owner.retired.push(sa);
+    retired.push(sa);
     return true;
   }
 

@@ -141,7 +141,7 @@ export class DataPlane {
     this.remove(child.spiIn);
     const sa = new Sa(child, this.#owners.of(child), this.#options.window ?? 2048, this.#outerMtu(child.path), now);
     this.#bySpi.set(sa.spiIn | 0, sa);
-    this.#owners.add(sa, child.leases, child.awaited === true);
+    this.#owners.add(sa, child);
   }
 
   /** Opens a valve; policies go by what the client holds from now on. */

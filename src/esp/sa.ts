@@ -52,6 +52,8 @@ export type EspChild = {
    * then it is sent to by another child that fits, if there is one (RFC 7296 §2.8).
    */
   readonly awaited?: boolean;
+  /** It will be deleted for another that was made at the same time: it is heard, and not sent on (RFC 7296 §2.8.1). */
+  readonly redundant?: boolean | undefined;
   /** Milliseconds between NAT keepalives; given only when we are behind NAT (RFC 3948 §4). */
   readonly keepalive?: number | undefined;
   readonly soft?: Limits;

@@ -59,6 +59,8 @@ export type ChildKeys = {
   readonly path: Path;
   /** Who asked for it. The peer has what it asked for when our answer has come. */
   readonly by: 'us' | 'peer';
+  /** §2.8.1: both asked, the peer's stays, and this one is deleted at once. Until the peer knows, it may send on it. */
+  readonly redundant?: true;
 };
 
 /** What a handler decides. The engine alone carries it out. */

@@ -108,7 +108,8 @@ export class Life {
     const { out, table } = this.#world;
     if (table.byEsp(child.spiIn) !== slot) return;
     table.deleteEsp(child.spiIn);
-    out.push({ do: 'remove', spi: child.spiIn, replaced: child.state !== 'installed' && reason === 'rekeyed' });
+    const replaced = child.state !== 'installed' && (reason === 'rekeyed' || reason === 'redundant');
+    out.push({ do: 'remove', spi: child.spiIn, replaced });
     const event = { kind: 'child-down', spi: spiText(child.spiIn), reason, ...subjectOf(slot, nameOf(slot.sa)) } as const;
     out.push({ do: 'tell', event });
   }

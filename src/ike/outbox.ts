@@ -43,7 +43,7 @@ export type Output =
   | { readonly do: 'open'; readonly spi: number; readonly by: Clearance }
   /** Its standing is lost and it stays connected: only these inner destinations. */
   | { readonly do: 'quarantine'; readonly spi: number; readonly to: readonly Range[] }
-  /** `replaced`: by a rekey. What the client has sent on it may still be under way. */
+  /** `replaced`: by a rekey, or by another of the same time. What the client has sent on it may still be under way. */
   | { readonly do: 'remove'; readonly spi: number; readonly replaced: boolean }
   /** The client of this child is answered there from now on, in all its children. */
   | { readonly do: 'move'; readonly spi: number; readonly path: Path }

@@ -284,7 +284,8 @@ function childRekeyed(pending: Pending, request: RekeyChild, sa: Established, pa
     const children = to.children.map(
       (c): ChildSa => (c.spiIn === old.spiIn ? { ...c, state: 'rekeyed' } : c.spiIn === spiIn ? { ...c, state: 'deleting' } : c),
     );
-    return { to: { ...to, children }, installed, next: [{ do: 'delete-child', spiIn, why: 'redundant' }] };
+    const heard = installed.map((keys) => ({ ...keys, redundant: true }) as const);
+    return { to: { ...to, children }, installed: heard, next: [{ do: 'delete-child', spiIn, why: 'redundant' }] };
   }
   return { to, installed, next: [{ do: 'delete-child', spiIn: old.spiIn, why: 'rekeyed' }] };
 }

@@ -62,12 +62,38 @@ it('or when the old one is at its end', () => {
   expect(w.outside.map(({ octets }) => Buffer.from(octets).readUInt32BE(0))).toEqual([2001, 6001]);
 });
 
-it('one of both ends that met: ours is sent on, and when it goes, what the client made', () => {
+it('of both ends that met: ours is sent on, and no end of another one says that the client has what it made', () => {
   const { w, sentOn } = scene();
   w.connect(client(1, GCM, { spiIn: 7001, spiOut: 8001 }));
   expect(sentOn()).toBe(8001);
+  w.plane.retire(1001, 0); // we put it down for ours
+  expect(sentOn()).toBe(8001);
   w.plane.retire(7001, 0);
   expect(sentOn()).toBe(6001);
+});
+
+it("and where the client's stays: ours is heard until it is deleted, and a while longer, and is not sent on", () => {
+  const { w, heir, sentOn } = scene();
+  const ours = client(1, GCM, { spiIn: 7001, spiOut: 8001, redundant: true });
+  w.connect(ours);
+  expect(sentOn()).toBe(2001);
+  w.now = 60_000;
+  w.plane.tick(w.now);
+  expect(w.in(ours.seal(up))).toBeUndefined();
+  expect(sentOn()).toBe(2001);
+  w.in(heir.seal(up));
+  expect(sentOn()).toBe(6001);
+  w.plane.retire(7001, w.now);
+  expect(w.in(ours.seal(up))).toBeUndefined();
+  w.now += 6000;
+  w.plane.tick(w.now);
+  expect(w.in(ours.seal(up))).toBe('unknown-spi');
+});
+
+it('a redundant one is sent on all the same while there is no other', () => {
+  const w = new World();
+  w.connect(client(1, GCM, { redundant: true }));
+  expect([w.out(down), w.outside.length]).toEqual([undefined, 1]);
 });
 
 it('an awaited one that goes leaves the old one in its place', () => {
