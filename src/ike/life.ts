@@ -11,6 +11,7 @@ import type { ChildKeys } from './exchange.ts';
 import { personOf } from './gate.ts';
 import { askAt } from './liveness.ts';
 import { type ChildOwner, OUSTED, type Ousting } from './outbox.ts';
+import { newOwn } from './ownQueue.ts';
 import { Requests } from './requests.ts';
 import { type ChildSa, type Established, type IkeSa, nameOf } from './sa.ts';
 import { dueOf, firstLook, rekeys, type Slot } from './slot.ts';
@@ -251,8 +252,12 @@ export class Life {
     old.replaced = true;
     old.index = -1;
     if (exportKeys) out.keys(sa.basis);
+    // What the old SA had no time for, or was asked to put off (§2.25), is the new one's to do: nobody would ask for it again.
+    const { queue = [], later = [] } = old.own ?? {};
+    const putOff = later.filter(({ request }) => request.do === 'rekey-child');
+    if (putOff.length > 0) slot.own = { ...newOwn(), later: putOff };
     this.schedule(slot);
-    // A delete that the old SA had no time for is the new one's to finish.
+    for (const request of queue) if (request.do === 'rekey-child' || request.do === 'notify') this.requests.submit(slot, request);
     for (const { spiIn, state } of sa.children)
       if (state === 'deleting') this.requests.submit(slot, { do: 'delete-child', spiIn, why: 'rekeyed' });
     if (ending !== undefined) this.requests.submit(slot, ending);

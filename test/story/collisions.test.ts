@@ -199,6 +199,39 @@ describe('both rekey the IKE SA', () => {
   );
 });
 
+describe("a rekey of a child that waits while the IKE SA is rekeyed is the new one's to do", () => {
+  const rekeyChild = (s: Scene) => s.gateway.command({ do: 'rekey-child', spi: [...s.gateway.installed.keys()].at(-1) ?? 0 });
+
+  it(
+    'it has carried enough while the gateway waits for the answer to its own rekey of the IKE SA',
+    story(ike, async (s) => {
+      const client = await s.connected();
+      await s.run({ until: () => s.gateway.sent.some((d) => d.octets[18] === Exchange.CREATE_CHILD_SA) });
+      rekeyChild(s);
+      await s.run({ ms: 1000 });
+      expect([s.gateway.told('ike-rekeyed').length, s.gateway.told('child-rekeyed').length]).toEqual([1, 1]);
+      expectOneOfEach(s, client);
+    }),
+  );
+
+  it(
+    'both were asked to come again, and the client does so first (§2.25.1)',
+    story({}, async (s) => {
+      const client = await s.connected();
+      client.rekeyIke(s.now);
+      rekeyChild(s);
+      await s.settle();
+      expect(client.status.outcomes.at(-1)).toMatchObject({ verb: 'rekey-ike', ok: false });
+      client.rekeyIke(s.now);
+      await s.settle();
+      expect([s.gateway.told('ike-rekeyed').length, s.gateway.told('child-rekeyed').length]).toEqual([1, 0]);
+      await s.run({ ms: 15_000 });
+      expect(s.gateway.told('child-rekeyed').length).toBe(1);
+      expectOneOfEach(s, client);
+    }),
+  );
+});
+
 describe('while the gateway waits for an answer', () => {
   const SA = (protocol: number, spi: Uint8Array, group?: number): Payload => ({
     kind: 'SA',
