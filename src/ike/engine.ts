@@ -366,8 +366,10 @@ export class Engine {
     const floats = sa.at !== 'established' && sa.at !== 'closed'; // §2.23: to 4500 with the first IKE_AUTH, NAT or not
     if (!floats && !sa.basis.natPeer && was.remote.address !== path.remote.address) return;
     slot.path = path;
-    const [child] = sa.at === 'established' ? sa.children : [];
-    if (child !== undefined) this.#world.out.push({ do: 'move', spi: child.spiIn, path });
+    // By one that the data plane still has: another may be gone from there while its Delete is under way.
+    const { out, table } = this.#world;
+    const child = sa.at === 'established' ? sa.children.find(({ spiIn }) => table.byEsp(spiIn) === slot) : undefined;
+    if (child !== undefined) out.push({ do: 'move', spi: child.spiIn, path });
     const env = this.#life.env(slot);
     if (was.remote.address !== path.remote.address) {
       env.say('sa', phrases.remoteAddressChange, was.remote.address, path.remote.address);
