@@ -242,7 +242,8 @@ export class Life {
     const { table, out, exportKeys, clocks } = this.#world;
     const slot: Slot = { ...freshSlot(sa, old), lastIn: clocks.now, index: old.index };
     table.add(slot);
-    for (const child of sa.children) table.setEsp(child.spiIn, slot);
+    // One that has ended is gone from the data plane already, and its Delete is still to come.
+    for (const { spiIn } of sa.children) if (table.byEsp(spiIn) === old) table.setEsp(spiIn, slot);
     table.removeKey(sa.proof.key, old);
     table.addKey(sa.proof.key, slot);
     if (sa.profile.match.kind === 'ztna') {

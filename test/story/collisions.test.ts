@@ -215,6 +215,18 @@ describe("a rekey of a child that waits while the IKE SA is rekeyed is the new o
   );
 
   it(
+    'and one that has carried all it may is ended meanwhile, once',
+    story(ike, async (s) => {
+      const client = await s.connected();
+      await s.run({ until: () => s.gateway.sent.some((d) => d.octets[18] === Exchange.CREATE_CHILD_SA) });
+      s.gateway.command({ do: 'end-child', spi: [...s.gateway.installed.keys()][0] ?? 0 });
+      await s.run({ ms: 1000 });
+      expect([s.gateway.told('ike-rekeyed').length, s.gateway.told('child-down').length]).toEqual([1, 1]);
+      expect([client.installed, s.gateway.view.children]).toEqual([0, []]);
+    }),
+  );
+
+  it(
     'both were asked to come again, and the client does so first (§2.25.1)',
     story({}, async (s) => {
       const client = await s.connected();
