@@ -236,11 +236,10 @@ export class DataPlane {
     const owner = this.#owners.destination(p);
     if (owner === undefined) return this.#dropOut(undefined, 'no-route');
     const sa = childFor(owner, p);
-    if (sa === undefined) return this.#dropOut(undefined, 'selector');
+    if (sa === undefined) return this.#dropOut(undefined, unseen(p, 'selector'));
     if (sa.valve === 'shut') return this.#dropOut(sa, 'valve-shut');
     if (sa.valve === 'quarantine' && !sa.remains(p, false)) return this.#dropOut(sa, 'quarantine');
-    if (p.fragment === 'later' && sa.portBased) return this.#dropOut(sa, 'fragment');
-    if (!this.#firewall.toClient(b, p, owner, now)) return this.#dropOut(sa, p.fragment === 'later' ? 'fragment' : 'firewall');
+    if (!this.#firewall.toClient(b, p, owner, now)) return this.#dropOut(sa, unseen(p, 'firewall'));
     const roomy = at >= HEADROOM && at + length + TAILROOM <= b.length;
     const reason = this.#fit(sa, b, roomy, now);
     if (reason !== undefined) this.#dropOut(sa, reason);
@@ -322,12 +321,11 @@ export class DataPlane {
     const { owner } = sa;
     if (sa.valve === 'shut') return 'valve-shut';
     if (!this.#owners.ownSource(owner, p)) return 'source';
-    if (!sa.TSi.source(p) || !sa.TSr.destination(p)) return 'selector';
-    if (p.fragment === 'later' && sa.portBased) return 'fragment';
+    if (!sa.TSi.source(p) || !sa.TSr.destination(p)) return unseen(p, 'selector');
     if (sa.valve === 'quarantine' && !sa.remains(p, true)) return 'quarantine';
     const to = this.#owners.destination(p);
     if (to === undefined && this.#ofClients(p)) return 'no-route';
-    if (!this.#firewall.fromClient(b, p, owner, to, now)) return p.fragment === 'later' ? 'fragment' : 'firewall';
+    if (!this.#firewall.fromClient(b, p, owner, to, now)) return unseen(p, 'firewall');
     sa.counters.inPackets += 1;
     sa.counters.inOctets += p.length;
     this.#total.inPackets += 1;
@@ -348,9 +346,8 @@ export class DataPlane {
   #across(to: Owner, b: Uint8Array, now: number): DropReason | undefined {
     const p = this.#inner;
     const sa = childFor(to, p);
-    if (sa === undefined) return 'selector';
+    if (sa === undefined) return unseen(p, 'selector');
     if (sa.valve !== 'open') return sa.valve === 'shut' ? 'valve-shut' : 'quarantine';
-    if (p.fragment === 'later' && sa.portBased) return 'fragment';
     if (!hop(b, p)) return 'ttl';
     const reason = this.#fit(sa, b, false, now); // what lies behind it may be the next datagram
     this.#limits(sa, now);
@@ -465,6 +462,9 @@ export class DataPlane {
   }
 }
 
+/** Why a packet fits nothing: a later fragment has no ports to be judged by. */
+const unseen = ({ fragment: part }: Inner, reason: 'selector' | 'firewall'): DropReason =>
+  part === 'later' ? 'fragment' : reason;
 const finite = (at: number): number | undefined => (Number.isFinite(at) ? at : undefined);
 const NOTHING: readonly PlaneEvent[] = [];
 

@@ -45,12 +45,9 @@ function notAbove(a0: number, a1: number, a2: number, a3: number, b0: number, b1
 /** The selectors of one side. */
 export class Selectors {
   readonly #all: readonly { readonly span: Span; readonly protocol: number; readonly from: number; readonly to: number }[];
-  /** Some of them asks for a port, which a later fragment cannot tell. */
-  readonly portBased: boolean;
 
   constructor(selectors: readonly Selector[]) {
     this.#all = selectors.map((s) => ({ span: spanOf(s), protocol: s.protocol, from: s.startPort, to: s.endPort }));
-    this.portBased = this.#all.some(({ from, to }) => from !== 0 || to !== 0xffff);
   }
 
   /** The one address that they name, whatever the ports. */
@@ -72,10 +69,11 @@ export class Selectors {
   }
 }
 
-/** A later fragment has no port: what its first one was allowed decides (`portBased`). OPAQUE (65535-0) is for such packets. */
+/** A later fragment has no port: only selectors of all ports hold it, or of those that cannot be seen, OPAQUE (RFC 4301 §7). */
 function fits({ protocol, from, to }: { protocol: number; from: number; to: number }, p: Inner, port: number): boolean {
   if (protocol !== 0 && protocol !== p.protocol) return false;
-  if ((from === 0 && to === 0xffff) || p.fragment === 'later') return true;
+  if (from === 0 && to === 0xffff) return true;
+  if (p.fragment === 'later') return from === 0xffff && to === 0;
   const value = p.icmp >= 0 ? p.icmp : port;
   return value >= from && value <= to;
 }

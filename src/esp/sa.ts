@@ -131,11 +131,6 @@ export class Sa {
     this.mtu = mtuOf(this.path, this.sealer, octets);
   }
 
-  /** Later fragments cannot be judged here. */
-  get portBased(): boolean {
-    return this.TSi.portBased || this.TSr.portBased;
-  }
-
   restrict(to: readonly Range[]): void {
     this.valve = 'quarantine';
     this.#remaining = to.map(spanOf);

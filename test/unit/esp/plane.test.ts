@@ -93,6 +93,21 @@ describe('what is dropped', () => {
     expect(v.in(narrow.seal(ip4('10.0.0.1', '10.9.0.3', 17, udp(1, 53))))).toBe('selector');
     expect(v.in(narrow.seal(ip4('10.0.0.1', '10.9.0.2', 17, udp(1, 53), { offset: 64 })))).toBe('fragment');
   });
+  it('a later fragment needs a selector of all ports, or of OPAQUE ones, beside whatever others there are', () => {
+    const dns = { ...host(v4('10.9.0.2')), protocol: 17, startPort: 53, endPort: 53 };
+    const opaque = { ...host(v4('10.9.0.4')), startPort: 65_535, endPort: 0 };
+    const [v, mixed] = [new World(), client(1, GCM, { TSr: [dns, host(v4('10.9.0.3')), opaque] })];
+    v.connect(mixed);
+    const goes = (inside: string, offset: number) => [
+      v.in(mixed.seal(ip4('10.0.0.1', inside, 17, udp(1, 9), { offset }))),
+      v.out(ip4(inside, '10.0.0.1', 17, udp(9, 1), { offset })),
+    ];
+    expect(goes('10.9.0.2', 64)).toEqual(['fragment', 'fragment']);
+    expect([...goes('10.9.0.3', 64), ...goes('10.9.0.3', 0)]).toEqual([undefined, undefined, undefined, undefined]);
+    expect([...goes('10.9.0.4', 64), ...goes('10.9.0.4', 0)]).toEqual([undefined, undefined, 'selector', 'selector']);
+    v.connect(client(1, GCM, { spiIn: 5001, TSr: [dns], spiOut: 6001 }));
+    expect(v.out(ip4('10.9.0.3', '10.0.0.1', 17, udp(9, 1), { offset: 64 }))).toBeUndefined();
+  });
 });
 
 describe('the valve', () => {
