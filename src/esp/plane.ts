@@ -158,7 +158,7 @@ export class DataPlane {
     if (sa === undefined) return;
     sa.restrict(to);
     this.#owners.entitle(sa.owner, []);
-    this.#removeRetired(sa.owner);
+    for (const other of [...sa.owner.retired]) if (other !== sa) this.remove(other.spiIn);
   }
 
   /** A rekey has put another child in its place: what the client has sent on it is still taken for a while. */

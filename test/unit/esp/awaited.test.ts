@@ -1,5 +1,6 @@
 /** Children that the client asked for, until it has our answer: it may send on them, and is sent to on another one. */
 import { expect, it } from 'vitest';
+import { ip4, udp, v4 } from './packets.ts';
 import { client, down, GCM, up, World } from './world.ts';
 
 const heirOf = (n: number, awaited: boolean) => client(1, GCM, { spiIn: 5000 + n, spiOut: 6000 + n, awaited });
@@ -88,6 +89,15 @@ it("and where the client's stays: ours is heard until it is deleted, and a while
   w.now += 6000;
   w.plane.tick(w.now);
   expect(w.in(ours.seal(up))).toBe('unknown-spi');
+});
+
+it('and in quarantine it is heard as the others are', () => {
+  const { w } = scene();
+  const ours = client(1, GCM, { spiIn: 7001, spiOut: 8001, redundant: true });
+  w.connect(ours);
+  w.plane.quarantine(7001, [{ start: v4('10.9.9.9'), end: v4('10.9.9.9') }]);
+  expect(w.in(ours.seal(up))).toBeUndefined();
+  expect(w.in(ours.seal(ip4('10.0.0.1', '10.9.9.8', 17, udp(1000, 7))))).toBe('quarantine');
 });
 
 it('a redundant one is sent on all the same while there is no other', () => {
