@@ -425,9 +425,13 @@ export class DataPlane {
     }
     if (this.#complaints >= MOST_COMPLAINTS) return;
     const octets = complain(this.#complaint, b, this.#inner, mtu);
-    if (octets === 0) return;
+    const p = this.#inner;
+    if (octets === 0 || !p.parse(this.#complaint, 0, octets)) return;
     this.#complaints += 1;
-    this.#options.sink.inner(this.#complaint, 0, octets);
+    const to = this.#owners.destination(p);
+    if (to === undefined) return this.#options.sink.inner(this.#complaint, 0, octets);
+    const sa = childFor(to, p); // one client is too big for another: the inside has never seen the packet
+    if (sa?.valve === 'open') this.#fit(sa, this.#complaint, false, now);
   }
 
   #seen(sa: Sa, from: Path): void {

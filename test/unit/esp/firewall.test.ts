@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/index.ts';
 import { gateway } from '../config/text.ts';
 import { echo, ip4, udp, v4 } from './packets.ts';
-import { clearance, client, World } from './world.ts';
+import { clearance, client, path, World } from './world.ts';
 
 const lan = `config firewall address
 edit "lan"
@@ -108,6 +108,18 @@ describe('policies', () => {
     expect(w.in(two.seal(ip4('10.0.0.2', '10.0.0.1', 17, udp(9, 1500))))).toBeUndefined();
     expect(w.in(one.seal(to(5000)))).toBe('firewall');
     expect(w.in(one.seal(ip4('10.0.0.1', '10.0.0.2', 17, udp(1500, 9), { ttl: 1 })))).toBe('ttl');
+  });
+  it('a client that is too big for another is told through its own tunnel', () => {
+    const { w, one } = world({ dstintf: '"dial"' });
+    w.plane.move(1002, path('2001:db8::7'));
+    const mtu = w.plane.snapshot().sas[1]?.mtu ?? 0;
+    const packet = ip4('10.0.0.1', '10.0.0.2', 17, udp(1, 2, mtu - 27), { df: true });
+    expect(w.in(one.seal(packet))).toBe('too-big');
+    expect([w.inside.length, w.outside.length]).toEqual([0, 1]);
+    const told = one.open(w.outside[0]?.octets ?? packet);
+    expect([...told.subarray(12, 22)]).toEqual([10, 0, 0, 2, 10, 0, 0, 1, 3, 4]);
+    expect(new DataView(told.buffer).getUint16(26)).toBe(mtu);
+    expect(told.slice(40, 56)).toEqual(packet.slice(12, 28));
   });
   it('a tag must be held, and flows are judged again when it is not any more', () => {
     const { w, one } = world({ 'ztna-ems-tag': '"EMS1_ZTNA_a" "EMS1_ZTNA_b"' });
