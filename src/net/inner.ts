@@ -15,7 +15,7 @@ export type InsideConfig = {
 export type InnerNetwork = {
   readonly name: string;
   readonly mtu: number;
-  /** One IP packet for the inside; the ten octets before it may be written over. False: it was not taken; it is lost and counted. */
+  /** One IP packet for the inside; ten octets before it may be written over. False: it was not taken, is lost and counted. */
   send(octets: Uint8Array, at: number, length: number): boolean;
   counters(): Readonly<Record<string, number>>;
   /** Other pools and policies. Rejects with EnvironmentRefused, and then those of before are in force. */

@@ -113,7 +113,7 @@ function bindings(koffi: Koffi): SystemCalls & TunCalls {
     if (at < 0 || length < 0 || at + length > octets.length) throw new RangeError('beyond the octets');
     let base = bases.get(octets);
     if (base === undefined) {
-      // Asking for `buffer` takes small arrays out of the heap, where they could move. Asked once: it costs more than all else here.
+      // Asking for `buffer` takes small arrays out of the heap, where they could move; and it costs more than all else here.
       base = Number(koffi.address(octets.buffer)) + octets.byteOffset;
       bases.set(octets, base);
     }
