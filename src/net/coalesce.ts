@@ -5,8 +5,8 @@
  * checksum that is right. Where routers may fragment, identifications must count up, as those of the pieces will (RFC 6864 §4.3:
  * no two may be the same). All others pass by, behind those of their flow that came before them.
  */
-import { get16, get32, put16, same } from './octets.ts';
-import { checksum, signIpv4, sumOf } from './sum.ts';
+import { get16, put16, sameWords, viewOf } from './octets.ts';
+import { checksum, signIpv4, sumOf, sumOfWords } from './sum.ts';
 import { ACK, headersOf, PSH, pseudoSum, TCP } from './tcp.ts';
 import { Views } from './views.ts';
 import { VNET, writePlain, writeTcp } from './vnet.ts';
@@ -22,6 +22,7 @@ export type WritePacket = (octets: Uint8Array, at: number, length: number, packe
 /** One segment in the making. */
 class Train {
   readonly octets: Uint8Array = new Uint8Array(new ArrayBuffer(AT + MOST + 1));
+  readonly words: DataView = viewOf(this.octets);
   /** 0: none. */
   packets = 0;
   length = 0;
@@ -43,6 +44,9 @@ export class Coalescer {
   readonly #trains: readonly Train[] = Array.from({ length: FLOWS }, () => new Train());
   readonly #plain = new Uint8Array(new ArrayBuffer(AT + MOST + 1));
   readonly #views = new Views();
+  /** Where the last packet was, and the same by words. */
+  #b: Uint8Array = this.#plain;
+  #words: DataView = viewOf(this.#plain);
   #oldest = 0;
   #pending = 0;
 
@@ -63,7 +67,11 @@ export class Coalescer {
     const six = (b[at] as number) >>> 4 === 6;
     const transport = transportOf(six);
     if (length < transport + 20 || (six ? b[at + 6] : b[at + 9]) !== TCP) return this.#alone(b, at, length);
-    const train = this.#pending === 0 ? undefined : this.#find(b, at, six);
+    if (b !== this.#b) {
+      this.#words = viewOf(b);
+      this.#b = b;
+    }
+    const train = this.#pending === 0 ? undefined : this.#find(at, six);
     if (!joinable(b, at, length, six, transport)) {
       const before = train === undefined || this.#send(train);
       return this.#alone(b, at, length) && before;
@@ -87,13 +95,13 @@ export class Coalescer {
   }
 
   /** The train of a packet's addresses and ports. */
-  #find(b: Uint8Array, at: number, six: boolean): Train | undefined {
+  #find(at: number, six: boolean): Train | undefined {
     const from = six ? 8 : 12;
     const octets = transportOf(six) + 4 - from;
     for (const train of this.#trains) {
       if (train.packets === 0 || train.six !== six) continue;
       // Ports are right behind the addresses: no header with options gets here.
-      if (same(train.octets, AT + from, b, at + from, octets)) return train;
+      if (sameWords(train.words, AT + from, this.#words, at + from, octets)) return train;
     }
     return undefined;
   }
@@ -107,25 +115,26 @@ export class Coalescer {
     train.six = six;
     train.headers = headers;
     train.size = length - headers;
-    train.next = (get32(b, at + transport + 4) + train.size) >>> 0;
+    train.next = (this.#words.getInt32(at + transport + 4) + train.size) | 0;
     this.#pending += 1;
     if (((b[at + transport + 13] as number) & PSH) !== 0) train.size = 0; // nothing may follow
   }
 
   #join(train: Train, b: Uint8Array, at: number, length: number): boolean {
-    const { octets, headers, six, size } = train;
+    const { octets, words, headers, six, size } = train;
+    const own = this.#words;
     const transport = transportOf(six);
     const payload = length - headers;
     if (payload <= 0 || payload > size || train.length + payload > MOST) return false;
-    if (get32(b, at + transport + 4) !== train.next || !alike(octets, AT, b, at, six, transport, headers)) return false;
-    if (!six && (octets[AT + 6] as number) === 0 && get16(b, at + 4) !== ((get16(octets, AT + 4) + train.packets) & 0xffff))
+    if (own.getInt32(at + transport + 4) !== train.next || !alike(words, AT, own, at, six, transport, headers)) return false;
+    if (!six && octets[AT + 6] === 0 && own.getUint16(at + 4) !== ((words.getUint16(AT + 4) + train.packets) & 0xffff))
       return false;
-    if (train.packets === 1 && !intact(octets, AT, train.length, six, transport)) return false;
-    if (!intact(b, at, length, six, transport)) return false;
+    if (train.packets === 1 && !intact(octets, words, AT, train.length, six, transport)) return false;
+    if (!intact(b, own, at, length, six, transport)) return false;
     octets.set(this.#views.of(b, at + headers, payload), AT + train.length);
     train.length += payload;
     train.packets += 1;
-    train.next = (train.next + payload) >>> 0;
+    train.next = (train.next + payload) | 0;
     const pushed = ((b[at + transport + 13] as number) & PSH) !== 0;
     if (pushed) octets[AT + transport + 13] = (octets[AT + transport + 13] as number) | PSH;
     if (pushed || payload < size) this.#send(train);
@@ -133,7 +142,7 @@ export class Coalescer {
   }
 
   #send(train: Train): boolean {
-    const { octets, length, headers, six, packets } = train;
+    const { octets, words, length, headers, six, packets } = train;
     train.packets = 0;
     this.#pending -= 1;
     const start = AT - VNET;
@@ -145,9 +154,9 @@ export class Coalescer {
       if (six) put16(octets, AT + 4, length - transport);
       else {
         put16(octets, AT + 2, length);
-        signIpv4(octets, AT, transport);
+        signIpv4(words, AT, transport);
       }
-      put16(octets, AT + transport + 16, pseudoSum(octets, AT, six, length - transport));
+      put16(octets, AT + transport + 16, pseudoSum(words, AT, six, length - transport));
     }
     return this.#write(octets, start, VNET + length, packets);
   }
@@ -175,21 +184,24 @@ function joinable(b: Uint8Array, at: number, length: number, six: boolean, trans
 }
 
 /** Could a packet and the first of a train be pieces of one segment? */
-function alike(a: Uint8Array, at: number, b: Uint8Array, bt: number, six: boolean, transport: number, headers: number): boolean {
+function alike(a: DataView, at: number, b: DataView, bt: number, six: boolean, transport: number, headers: number): boolean {
   // Traffic class, flow label and hop limit; or type of service, DF, TTL. Addresses, ports are the same already.
-  if (!(six ? same(a, at, b, bt, 4) && a[at + 7] === b[bt + 7] : a[at + 1] === b[bt + 1] && same(a, at + 6, b, bt + 6, 3)))
+  if (six) {
+    if (a.getInt32(at) !== b.getInt32(bt) || a.getUint8(at + 7) !== b.getUint8(bt + 7)) return false;
+  } else if (a.getUint8(at + 1) !== b.getUint8(bt + 1) || a.getUint16(at + 6) !== b.getUint16(bt + 6)) {
     return false;
+  } else if (a.getUint8(at + 8) !== b.getUint8(bt + 8)) return false;
   const t = at + transport;
   const u = bt + transport;
-  // Acknowledgement, length of the header, window; options, with their timestamps.
-  if (!same(a, t + 8, b, u + 8, 5) || get16(a, t + 14) !== get16(b, u + 14) || get16(a, t + 18) !== get16(b, u + 18))
-    return false;
-  return same(a, t + 20, b, u + 20, headers - transport - 20);
+  // Acknowledgement, length of the header, window, urgent pointer; options, with their timestamps.
+  if (a.getInt32(t + 8) !== b.getInt32(u + 8) || a.getUint8(t + 12) !== b.getUint8(u + 12)) return false;
+  if (a.getUint16(t + 14) !== b.getUint16(u + 14) || a.getUint16(t + 18) !== b.getUint16(u + 18)) return false;
+  return sameWords(a, t + 20, b, u + 20, headers - transport - 20);
 }
 
 /** Is the TCP checksum right? And that of IPv4. */
-function intact(b: Uint8Array, at: number, length: number, six: boolean, transport: number): boolean {
+function intact(b: Uint8Array, words: DataView, at: number, length: number, six: boolean, transport: number): boolean {
   const octets = length - transport;
-  if (checksum(pseudoSum(b, at, six, octets) + sumOf(b, at + transport, octets)) !== 0) return false;
-  return six || checksum(sumOf(b, at, transport)) === 0;
+  if (checksum(pseudoSum(words, at, six, octets) + sumOf(b, at + transport, octets)) !== 0) return false;
+  return six || checksum(sumOfWords(words, at, transport)) === 0;
 }

@@ -1,5 +1,5 @@
 /** IP packets as the lab host takes and makes them: whole ones only, with a checksum that is right (RFC 791, RFC 8200). */
-import { get16, put16 } from './octets.ts';
+import { get16, put16, viewOf } from './octets.ts';
 import { checksum, signIpv4, sumOf } from './sum.ts';
 import { TCP } from './tcp.ts';
 
@@ -97,7 +97,7 @@ export function writePacket(
   }
   o.set(source, four ? 12 : 8);
   o.set(destination, four ? 16 : 24);
-  if (four) signIpv4(o, 0, header);
+  if (four) signIpv4(viewOf(o), 0, header);
   o.set(payload, header);
   return { buffer, length };
 }

@@ -18,3 +18,12 @@ export function same(a: Uint8Array, at: number, b: Uint8Array, bt: number, lengt
   for (let i = 0; i < length; i++) if (a[at + i] !== b[bt + i]) return false;
   return true;
 }
+
+/** The same by words of four: for whole ones, and several times as fast. */
+export function sameWords(a: DataView, at: number, b: DataView, bt: number, length: number): boolean {
+  for (let i = 0; i < length; i += 4) if (a.getInt32(at + i) !== b.getInt32(bt + i)) return false;
+  return true;
+}
+
+/** A view of octets that are looked at by words. */
+export const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView => new DataView(buffer, byteOffset, byteLength);

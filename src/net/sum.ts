@@ -3,7 +3,6 @@
  * octets at a time. A 32-bit word is worth the sum of its halves, since 2^16 is 1 modulo 65,535; and a sum over words of the
  * machine's own byte order is the right one with its octets swapped (§2 (B)).
  */
-import { put16 } from './octets.ts';
 import { type SumWords, sumWords } from './simd.ts';
 
 const known = new WeakMap<ArrayBufferLike, Uint32Array>();
@@ -85,6 +84,16 @@ function slowly(b: Uint8Array, at: number, length: number): number {
   return fold16(sum);
 }
 
+/** The sum of whole words of four octets, few of them, such as a header's. */
+export function sumOfWords(b: DataView, at: number, length: number): number {
+  let sum = 0;
+  for (let i = at; i < at + length; i += 4) {
+    const word = b.getInt32(i);
+    sum += (word >>> 16) + (word & 0xffff);
+  }
+  return fold16(sum);
+}
+
 /** What stands in a checksum's field; over octets that have it in place it is 0 when it is right. */
 export const checksum = (sum: number): number => 0xffff - fold16(sum);
 
@@ -96,7 +105,7 @@ export function fold16(sum: number): number {
 }
 
 /** Writes the checksum of an IPv4 header of so many octets into it. */
-export function signIpv4(b: Uint8Array, at: number, header: number): void {
-  put16(b, at + 10, 0);
-  put16(b, at + 10, checksum(sumOf(b, at, header)));
+export function signIpv4(b: DataView, at: number, header: number): void {
+  b.setUint16(at + 10, 0);
+  b.setUint16(at + 10, checksum(sumOfWords(b, at, header)));
 }

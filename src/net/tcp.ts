@@ -1,6 +1,5 @@
 /** What is known of TCP (RFC 9293 §3.1) wherever packets are looked at. */
-import { get16 } from './octets.ts';
-import { fold16, sumOf } from './sum.ts';
+import { fold16, sumOfWords } from './sum.ts';
 
 export const TCP = 6;
 export const [FIN, SYN, RST, PSH, ACK, CWR] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x80] as const;
@@ -10,7 +9,6 @@ export const headersOf = (b: Uint8Array, at: number, transport: number): number 
   transport + ((b[at + transport + 12] as number) >>> 4) * 4;
 
 /** The pseudo header's sum (RFC 9293 §3.1, RFC 8200 §8.1) for `octets` of TCP in an IP packet at `at`; folded. */
-export function pseudoSum(b: Uint8Array, at: number, six: boolean, octets: number): number {
-  const addresses = six ? sumOf(b, at + 8, 32) : get16(b, at + 12) + get16(b, at + 14) + get16(b, at + 16) + get16(b, at + 18);
-  return fold16(addresses + TCP + octets);
+export function pseudoSum(b: DataView, at: number, six: boolean, octets: number): number {
+  return fold16((six ? sumOfWords(b, at + 8, 32) : sumOfWords(b, at + 12, 8)) + TCP + octets);
 }
