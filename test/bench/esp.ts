@@ -4,9 +4,10 @@
  *
  *   namespace: iperf3 -c ── charon, libipsec ◄── wire ──► gateway process, which is measured ── TUN ── iperf3 -s
  *
- * Each gateway runs alone; both are measured for each cipher and direction in turn. Counted is the gateway process' user and
+ * Each gateway runs alone; both are measured for each cipher and direction in turn, in so many rounds: shown are medians, and how
+ * far the ratio of a round went. Counted is the gateway process' user and
  * system time, all threads. Its client's own ESP caps the rate of TCP, which is shown; UDP comes at a rate that both manage.
- * Options: --seconds N of each measurement (4), --cipher TEXT for those that have it in their name, --rate Mbit/s of UDP (100).
+ * Options: --seconds N of each measurement (4), --rounds N (3), --cipher TEXT for those that have it in their name, --rate Mbit/s of UDP (100).
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,11 +20,12 @@ import { addresses, layNet, type Net, sweep } from '../interop/support/namespace
 import { type Daemon, run, start, until } from '../interop/support/processes.ts';
 import { lacking } from '../interop/support/requirements.ts';
 import { startCharon } from '../interop/support/strongswan.ts';
-import { table } from './figures.ts';
+import { shown, spread, table } from './figures.ts';
 
 const { values: asked } = parseArgs({
   options: {
     seconds: { type: 'string', default: '4' },
+    rounds: { type: 'string', default: '3' },
     cipher: { type: 'string', default: '' },
     rate: { type: 'string', default: '100' },
   },
@@ -50,14 +52,23 @@ async function main(): Promise<void> {
   await sweep();
   const [rows, packets]: [string[][], string[][]] = [[], []];
   for (const [name, esp] of CIPHERS.filter(([name]) => name.includes(asked.cipher))) {
-    const [theirs, ours] = [await measured(esp, strongswan), await measured(esp, own)];
+    const [theirs, ours]: [(readonly Figure[])[], (readonly Figure[])[]] = [[], []];
+    for (let round = 0; round < Number(asked.rounds); round++) {
+      theirs.push(await measured(esp, strongswan));
+      ours.push(await measured(esp, own));
+    }
     for (const [i, direction] of DIRECTIONS.entries()) {
-      const [a, b] = [theirs[i], ours[i]];
-      if (a === undefined || b === undefined) throw new Error('a direction was not measured');
-      const cells = [a, b].flatMap(({ cpu, rate }) => [cpu.toFixed(2), rate.toFixed(2)]);
-      rows.push([name, direction, ...cells, (b.cpu / a.cpu).toFixed(2)]);
-      const udp = [a, b].flatMap(({ packet, lost }) => [packet.toFixed(1), (100 * lost).toFixed(2)]);
-      packets.push([name, direction, ...udp, (b.packet / a.packet).toFixed(2)]);
+      const all = (of: keyof Figure) => [theirs, ours].map((rounds) => rounds.map((figures) => figures[i]?.[of] ?? Number.NaN));
+      const cells = (of: keyof Figure, digits: number, factor = 1) =>
+        all(of).map((v) => (factor * spread(v).median).toFixed(digits));
+      const ratio = (of: keyof Figure) => {
+        const [a = [], b = []] = all(of);
+        return shown(spread(b.map((mine, round) => mine / (a[round] ?? Number.NaN))), 2);
+      };
+      const [cpu, rate, packet, lost] = [cells('cpu', 2), cells('rate', 2), cells('packet', 1), cells('lost', 2, 100)];
+      const paired = (a: readonly string[], b: readonly string[]) => a.flatMap((cell, who) => [cell, b[who] ?? '']);
+      rows.push([name, direction, ...paired(cpu, rate), ratio('cpu')]);
+      packets.push([name, direction, ...paired(packet, lost), ratio('packet')]);
     }
   }
   console.log('CPU time of the gateway in ms per MB of TCP, and Gbit/s; ratio: ours to theirs\n');
