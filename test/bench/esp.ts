@@ -7,7 +7,8 @@
  * Each gateway runs alone; both are measured for each cipher and direction in turn, in so many rounds: shown are medians, and how
  * far the ratio of a round went. Counted is the gateway process' user and
  * system time, all threads. Its client's own ESP caps the rate of TCP, which is shown; UDP comes at a rate that both manage.
- * Options: --seconds N of each measurement (4), --rounds N (3), --cipher TEXT for those that have it in their name, --rate Mbit/s of UDP (100).
+ * Options: --seconds N of each measurement (4), --rounds N (3), --cipher TEXT for those that have it in their name, --rate Mbit/s
+ * of UDP (100).
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
