@@ -1,6 +1,6 @@
 // ESP's encryption on libcrypto: a context for each SA and direction, keyed once, and a handful of calls a packet, straight in
 // the caller's buffers. All lengths have been checked by esp.ts.
-import { ESP_HEADER, type EspBackend, type EspSpec, espBackend, type Worker, writeHigh } from './esp.ts';
+import { ESP_HEADER, type EspBackend, type EspSpec, espBackend, extend, type Worker, writeHigh } from './esp.ts';
 import type { Libcrypto } from './libcrypto.ts';
 import { type Boxed, boxed, CipherContext, MacContext, prepareTag, put, slot, TAG_AT } from './nativeContext.ts';
 import type { HashName } from './suite.ts';
@@ -35,7 +35,7 @@ class Aead implements Worker {
   readonly #lib: Libcrypto;
   readonly #spec: EspSpec;
   readonly #esn: boolean;
-  #salt: number;
+  readonly #salt: Uint8Array;
   readonly #cipher: CipherContext;
   readonly #at: Boxed;
 
@@ -43,7 +43,7 @@ class Aead implements Worker {
     this.#lib = lib;
     this.#spec = spec;
     this.#esn = esn;
-    this.#salt = new DataView(salt.buffer, salt.byteOffset).getInt32(0);
+    this.#salt = salt.slice();
     this.#cipher = cipher;
     this.#at = boxed(lib);
   }
@@ -77,7 +77,7 @@ class Aead implements Worker {
 
   dispose(): void {
     this.#cipher.free();
-    this.#salt = 0;
+    this.#salt.fill(0);
     this.#lib.memory.octets.fill(0, slot.iv, slot.iv + 16);
   }
 
@@ -88,23 +88,21 @@ class Aead implements Worker {
     view.setUint32(TAG_AT + 4, address / 2 ** 32, true);
   }
 
-  /** salt | IV, into its slot: four octets and eight for all of them (RFC 4106 §4, RFC 7634 §2). */
+  /** salt | IV, into its slot. */
   #nonce(packet: Uint8Array, at: number): void {
-    const { view } = this.#lib.memory;
-    const words = this.#lib.wordsOf(packet);
-    view.setInt32(slot.iv, this.#salt);
-    view.setInt32(slot.iv + 4, words.getInt32(at + ESP_HEADER));
-    view.setInt32(slot.iv + 8, words.getInt32(at + ESP_HEADER + 4));
+    const { octets } = this.#lib.memory;
+    const salt = this.#salt;
+    for (let i = 0; i < salt.length; i++) octets[slot.iv + i] = salt[i] ?? 0;
+    const { ivOctets } = this.#spec;
+    for (let i = 0; i < ivOctets; i++) octets[slot.iv + salt.length + i] = packet[at + ESP_HEADER + i] ?? 0;
   }
 
-  /** What is authenticated besides the ciphertext: SPI | sequence number, its upper half in between with ESN. */
+  /** What is authenticated besides the ciphertext. */
   #associated(packet: Uint8Array, at: number, high: number): void {
-    const { view } = this.#lib.memory;
-    const words = this.#lib.wordsOf(packet);
+    const { octets } = this.#lib.memory;
+    if (this.#esn) extend(octets, slot.aad, packet, at, high);
     // Copied, because its own address would need a box, which costs more.
-    view.setInt32(slot.aad, words.getInt32(at));
-    if (this.#esn) view.setInt32(slot.aad + 4, high);
-    view.setInt32(this.#esn ? slot.aad + 8 : slot.aad + 4, words.getInt32(at + 4));
+    else for (let i = 0; i < ESP_HEADER; i++) octets[slot.aad + i] = packet[at + i] ?? 0;
     this.#cipher.aad(this.#at.aad ?? 0, this.#esn ? ESP_HEADER + 4 : ESP_HEADER);
   }
 }

@@ -69,8 +69,6 @@ export type Libcrypto = {
   addressOf(octets: Uint8Array): number;
   /** The same of the octet at `at`, for what is asked again and again: where packets lie. */
   placeOf(octets: Uint8Array, at: number): number;
-  /** The same octets by words: as a rule those of the last time. */
-  wordsOf(octets: Uint8Array): DataView;
 };
 
 /** Memory for keys, IVs, lengths and messages on their way to a function; each user wipes what it put there. */
@@ -120,7 +118,7 @@ export async function openLibcrypto(load = () => import('koffi')): Promise<Libcr
     const octets = new Uint8Array(new ArrayBuffer(SCRATCH + DATA));
     const memory = { octets, view: new DataView(octets.buffer), address: addressOf(octets), data: SCRATCH };
     const places = new Places(addressOf);
-    return { call, memory, addressOf, placeOf: (octets, at) => places.of(octets, at), wordsOf: words() };
+    return { call, memory, addressOf, placeOf: (octets, at) => places.of(octets, at) };
   } catch (error) {
     return error instanceof Error ? error.message.split('\n', 1).join('') : 'koffi cannot be loaded';
   }
@@ -153,18 +151,6 @@ class Places {
 }
 /** Four megabytes by the kilobyte, which is what a call may receive: each packet of some length has a place for itself. */
 const PLACES = 4096;
-
-function words(): (octets: Uint8Array) => DataView {
-  let last: Uint8Array = new Uint8Array(0);
-  let view: DataView = new DataView(last.buffer);
-  return (octets) => {
-    if (octets !== last) {
-      view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
-      last = octets;
-    }
-    return view;
-  };
-}
 
 /** A new object of OpenSSL's; throws where OpenSSL gives none. */
 export function made(lib: Libcrypto, what: string, pointer: number): number {
