@@ -55,8 +55,7 @@ class Aead implements Worker {
     this.#tagAt(start + length);
     this.#cipher.beginSeal(this.#at.iv ?? 0);
     this.#associated(packet, at, high);
-    if (input === packet && from === head) this.#cipher.update(start, length, start);
-    else this.#cipher.update(this.#lib.placeOf(input, from), length, start);
+    this.#cipher.update(this.#lib.placeOf(input, from), length, start);
     this.#cipher.sealed();
   }
 
@@ -67,9 +66,7 @@ class Aead implements Worker {
     this.#tagAt(start + length);
     this.#cipher.beginOpen(this.#at.iv ?? 0);
     this.#associated(packet, at, high);
-    // In place there is one address, and one box for it.
-    if (output === packet && to === head) this.#cipher.update(start, length, start);
-    else this.#cipher.update(start, length, this.#lib.placeOf(output, to));
+    this.#cipher.update(start, length, this.#lib.placeOf(output, to));
     if (this.#cipher.verified()) return true;
     output.fill(0, to, to + length); // what nobody has vouched for is nobody's to read
     return false;

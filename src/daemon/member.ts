@@ -147,9 +147,9 @@ export class Member {
   async #terminate(): Promise<void> {
     void this.thread.terminate();
     if ((await within(this.#patience.end, this.#gone)) !== undefined) return;
-    const { message: why, fix } = stuck(this.#index);
-    this.#questions.end(stuck(this.#index));
-    this.#ear.died({ how: 'stuck', why, fix });
+    const refusal = stuck(this.#index);
+    this.#questions.end(refusal);
+    this.#ear.died({ how: 'stuck', why: refusal.message, fix: refusal.fix });
   }
 
   #take(report: Report): void {

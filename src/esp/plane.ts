@@ -158,7 +158,7 @@ export class DataPlane {
     if (sa === undefined) return;
     sa.restrict(to);
     this.#owners.entitle(sa.owner, []);
-    for (const other of [...sa.owner.retired]) if (other !== sa) this.remove(other.spiIn);
+    this.#removeRetired(sa.owner, sa);
   }
 
   /** A rekey has put another child in its place: what the client has sent on it is still taken for a while. */
@@ -180,8 +180,8 @@ export class DataPlane {
     sa.sealer.dispose();
   }
 
-  #removeRetired(owner: Owner): void {
-    for (const sa of [...owner.retired]) this.remove(sa.spiIn);
+  #removeRetired(owner: Owner, except?: Sa): void {
+    for (const sa of [...owner.retired]) if (sa !== except) this.remove(sa.spiIn);
   }
 
   /** The client of this SA is elsewhere now: all its children answer there. */

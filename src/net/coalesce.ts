@@ -186,11 +186,10 @@ function joinable(b: Uint8Array, at: number, length: number, six: boolean, trans
 /** Could a packet and the first of a train be pieces of one segment? */
 function alike(a: DataView, at: number, b: DataView, bt: number, six: boolean, transport: number, headers: number): boolean {
   // Traffic class, flow label and hop limit; or type of service, DF, TTL. Addresses, ports are the same already.
-  if (six) {
-    if (a.getInt32(at) !== b.getInt32(bt) || a.getUint8(at + 7) !== b.getUint8(bt + 7)) return false;
-  } else if (a.getUint8(at + 1) !== b.getUint8(bt + 1) || a.getUint16(at + 6) !== b.getUint16(bt + 6)) {
-    return false;
-  } else if (a.getUint8(at + 8) !== b.getUint8(bt + 8)) return false;
+  const lives = six ? 7 : 8;
+  if (a.getUint8(at + lives) !== b.getUint8(bt + lives)) return false;
+  if (six && a.getInt32(at) !== b.getInt32(bt)) return false;
+  if (!six && (a.getUint8(at + 1) !== b.getUint8(bt + 1) || a.getUint16(at + 6) !== b.getUint16(bt + 6))) return false;
   const t = at + transport;
   const u = bt + transport;
   // Acknowledgement, length of the header, window, urgent pointer; options, with their timestamps.

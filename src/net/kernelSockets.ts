@@ -104,11 +104,8 @@ class Turn {
   readonly inbox: Inbox;
   readonly outbox: Outbox;
   readonly #addressOf: SystemCalls['addressOf'];
-  #ready = new Round();
-  #sending = new Round();
-  /** In their place while those are gone through. */
-  #nextReady = new Round();
-  #nextSending = new Round();
+  readonly #ready = new Waiting();
+  readonly #sending = new Waiting();
   #running = false;
 
   constructor(calls: SystemCalls) {
@@ -124,19 +121,16 @@ class Turn {
 
   /** A socket may be read, or written to again. */
   ready(socket: KernelSocket): void {
-    if (this.#ready.add(socket) && this.#ready.count === 1) setImmediate(this.#run);
+    if (this.#ready.add(socket)) setImmediate(this.#run);
   }
 
   /** A socket has datagrams to send. */
   sends(socket: KernelSocket): void {
-    if (this.#sending.add(socket) && this.#sending.count === 1 && !this.#running) queueMicrotask(this.#flush);
+    if (this.#sending.add(socket) && !this.#running) queueMicrotask(this.#flush);
   }
 
   readonly #run = (): void => {
-    const ready = this.#ready;
-    this.#ready = this.#nextReady;
-    this.#ready.count = 0;
-    this.#nextReady = ready;
+    const ready = this.#ready.take();
     this.#running = true;
     try {
       for (let i = 0; i < ready.count; i++) ready.sockets[i]?.receive();
@@ -148,24 +142,35 @@ class Turn {
   };
 
   readonly #flush = (): void => {
-    const sending = this.#sending;
-    this.#sending = this.#nextSending;
-    this.#sending.count = 0;
-    this.#nextSending = sending;
+    const sending = this.#sending.take();
     for (let i = 0; i < sending.count; i++) sending.sockets[i]?.flush();
   };
 }
 
-/** Sockets whose turn it is, each once, the first of so many: a set would be made anew for each turn of the event loop. */
-class Round {
-  readonly sockets: KernelSocket[] = [];
-  count = 0;
+/** The first `count` of them. */
+type Round = { readonly sockets: KernelSocket[]; count: number };
 
-  /** False: it is there already. */
+/** Sockets that wait for their turn, each once. Two lists take turns, too: a set would be made anew for each turn of the loop. */
+class Waiting {
+  #now: Round = { sockets: [], count: 0 };
+  #next: Round = { sockets: [], count: 0 };
+
+  /** True: it is the first. */
   add(socket: KernelSocket): boolean {
-    for (let i = 0; i < this.count; i++) if (this.sockets[i] === socket) return false;
-    this.sockets[this.count++] = socket;
-    return true;
+    const { sockets, count } = this.#now;
+    for (let i = 0; i < count; i++) if (sockets[i] === socket) return false;
+    sockets[count] = socket;
+    this.#now.count += 1;
+    return count === 0;
+  }
+
+  /** All of them, until the next time; nobody waits any more. */
+  take(): Round {
+    const taken = this.#now;
+    this.#now = this.#next;
+    this.#now.count = 0;
+    this.#next = taken;
+    return taken;
   }
 }
 

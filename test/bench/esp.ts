@@ -5,8 +5,8 @@
  *   namespace: iperf3 -c ── charon, libipsec ◄── wire ──► gateway process, which is measured ── TUN ── iperf3 -s
  *
  * Each gateway runs alone; both are measured for each cipher and direction in turn, in so many rounds: shown are medians, and how
- * far the ratio of a round went. Counted is the gateway process' user and
- * system time, all threads. Its client's own ESP caps the rate of TCP, which is shown; UDP comes at a rate that both manage.
+ * far the ratio of a round went. Counted is the gateway process' user and system time, all threads. Its client's own ESP caps the
+ * rate of TCP, which is shown; UDP comes at a rate that both manage.
  * Options: --seconds N of each measurement (4), --rounds N (3), --cipher TEXT for those that have it in their name, --rate Mbit/s
  * of UDP (100).
  */
@@ -59,17 +59,13 @@ async function main(): Promise<void> {
       ours.push(await measured(esp, own));
     }
     for (const [i, direction] of DIRECTIONS.entries()) {
-      const all = (of: keyof Figure) => [theirs, ours].map((rounds) => rounds.map((figures) => figures[i]?.[of] ?? Number.NaN));
-      const cells = (of: keyof Figure, digits: number, factor = 1) =>
-        all(of).map((v) => (factor * spread(v).median).toFixed(digits));
-      const ratio = (of: keyof Figure) => {
-        const [a = [], b = []] = all(of);
-        return shown(spread(b.map((mine, round) => mine / (a[round] ?? Number.NaN))), 2);
-      };
-      const [cpu, rate, packet, lost] = [cells('cpu', 2), cells('rate', 2), cells('packet', 1), cells('lost', 2, 100)];
-      const paired = (a: readonly string[], b: readonly string[]) => a.flatMap((cell, who) => [cell, b[who] ?? '']);
-      rows.push([name, direction, ...paired(cpu, rate), ratio('cpu')]);
-      packets.push([name, direction, ...paired(packet, lost), ratio('packet')]);
+      const [a, b] = [theirs.map((figures) => must(figures[i])), ours.map((figures) => must(figures[i]))];
+      const median = (figures: readonly Figure[], of: keyof Figure) => spread(figures.map((figure) => figure[of])).median;
+      const ratio = (of: keyof Figure) => shown(spread(b.map((mine, n) => mine[of] / must(a[n])[of])), 2);
+      const tcp = [a, b].flatMap((one) => [median(one, 'cpu').toFixed(2), median(one, 'rate').toFixed(2)]);
+      rows.push([name, direction, ...tcp, ratio('cpu')]);
+      const udp = [a, b].flatMap((one) => [median(one, 'packet').toFixed(1), (100 * median(one, 'lost')).toFixed(2)]);
+      packets.push([name, direction, ...udp, ratio('packet')]);
     }
   }
   console.log('CPU time of the gateway in ms per MB of TCP, and Gbit/s; ratio: ours to theirs\n');
@@ -111,6 +107,11 @@ async function measured(esp: string, open: (net: Net, esp: string) => Promise<Ga
   } finally {
     for (const leave of leaving) await leave();
   }
+}
+
+function must(figure: Figure | undefined): Figure {
+  if (figure === undefined) throw new Error('a direction was not measured');
+  return figure;
 }
 
 /** Gateway → client when `reverse`. */

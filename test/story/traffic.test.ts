@@ -1,10 +1,9 @@
 /** Traffic through a real handshake: lab client, engine, data plane and lab host, in virtual time; rekeys lose nothing. */
 import { describe, expect, it } from 'vitest';
 import { type LabClient, ping, tcpEcho, udpEcho } from '../../src/lab/index.ts';
-import { GATEWAY } from '../support/configs.ts';
 import { FAIR } from '../support/net.ts';
 import type { Scene, SceneOptions, Wish } from './support/scene.ts';
-import { BEHIND, done, pass, told, up } from './support/traffic.ts';
+import { BEHIND, done, gatewayIke, pass, told, up } from './support/traffic.ts';
 
 describe('through the tunnel', () => {
   it(
@@ -92,8 +91,8 @@ describe('a rekey loses no packet', () => {
       const pinging = ping(tunnel, BEHIND, { count: 1500, interval: 3 });
       await pass(s, 60);
       let lost = 0;
-      s.net.filter = ({ from, octets }) => {
-        const ike = from.address === GATEWAY && Buffer.from(octets).readUInt32BE(0) === 0;
+      s.net.filter = (d) => {
+        const ike = gatewayIke(d);
         if (ike) lost += 1;
         return !ike || lost > 1;
       };

@@ -2,6 +2,9 @@
 import { Traffic } from '../../../src/daemon/traffic.ts';
 import type { LabClient, LabOptions, Tunnel } from '../../../src/lab/index.ts';
 import { labHost } from '../../../src/net/index.ts';
+import { isEsp } from '../../../src/wire/index.ts';
+import { GATEWAY } from '../../support/configs.ts';
+import type { Datagram } from '../../support/net.ts';
 import { VirtualWorld } from '../../support/virtualWorld.ts';
 import { type Scene, type SceneOptions, story, type Wish } from './scene.ts';
 
@@ -51,6 +54,9 @@ export async function up(s: Scene, wish: Wish = {}): Promise<Up> {
   };
   return { client, tunnel, traffic };
 }
+
+/** IKE that the gateway sends, not ESP, on the NAT-T port. */
+export const gatewayIke = ({ from, octets }: Datagram): boolean => from.address === GATEWAY && !isEsp(octets, 0, octets.length);
 
 /** Lets time pass in steps short enough for those who wait for it to act in between. */
 export async function pass(s: Scene, ms: number): Promise<void> {

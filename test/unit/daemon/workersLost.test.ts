@@ -6,7 +6,7 @@ import type { Worker } from 'node:worker_threads';
 import { describe, expect, it, vi } from 'vitest';
 import { loadConfig } from '../../../src/config/index.ts';
 import { ping } from '../../../src/lab/index.ts';
-import { BEHIND, lane, staged } from '../../support/workers.ts';
+import { BEHIND, lane, type Stage, staged } from '../../support/workers.ts';
 
 /** Threads that load all of the gateway: seconds on a busy machine. */
 vi.setConfig({ testTimeout: 120_000 });
@@ -23,13 +23,18 @@ const spoilt = (word: string, does: string) => {
 /** Long enough for what lives on a busy machine. */
 const patience = { start: 60_000, beat: 3000, end: 20_000 };
 
+/** Clients of both workers, and which of them worker 0 has. */
+async function twelve(s: Stage) {
+  const dials = await Promise.all(Array.from({ length: 12 }, (_, i) => s.dial(`c${i}`)));
+  const { gateways } = await s.gateway.state();
+  return { dials, lost: new Set(gateways.filter(({ name }) => lane(name) === 0).map(({ peerId }) => peerId)) };
+}
+
 describe('a worker that dies', () => {
   it(
     'takes only its own SAs with it, and its clients are told',
     staged(async (s) => {
-      const dials = await Promise.all(Array.from({ length: 12 }, (_, i) => s.dial(`c${i}`)));
-      const { gateways } = await s.gateway.state();
-      const lost = new Set(gateways.filter(({ name }) => lane(name) === 0).map(({ peerId }) => peerId));
+      const { dials, lost } = await twelve(s);
       expect(lost.size).toBeGreaterThan(0);
       expect(lost.size).toBeLessThan(12);
       await s.threads.get(0)?.terminate();
@@ -64,9 +69,7 @@ describe('a worker that dies', () => {
     };
     await staged(
       async (s) => {
-        const dials = await Promise.all(Array.from({ length: 12 }, (_, i) => s.dial(`c${i}`)));
-        const { gateways } = await s.gateway.state();
-        const lost = new Set(gateways.filter(({ name }) => lane(name) === 0).map(({ peerId }) => peerId));
+        const { dials, lost } = await twelve(s);
         deaths += 1;
         await s.threads.get(0)?.terminate();
         await s.until(() => dials.every((dial, i) => lost.has(`c${i}`) === (dial.client.at === 'closed')));
@@ -83,9 +86,7 @@ describe('a worker that hangs', () => {
     'is ended as if it had died: its clients are told, the others go on',
     staged(
       async (s) => {
-        const dials = await Promise.all(Array.from({ length: 12 }, (_, i) => s.dial(`c${i}`)));
-        const { gateways } = await s.gateway.state();
-        const lost = new Set(gateways.filter(({ name }) => lane(name) === 0).map(({ peerId }) => peerId));
+        const { dials, lost } = await twelve(s);
         s.threads.get(0)?.postMessage('hang');
         await s.until(() => dials.every((dial, i) => lost.has(`c${i}`) === (dial.client.at === 'closed')));
         const closed = s.events.flatMap((event) => (event.kind === 'closed' ? [event] : []));
