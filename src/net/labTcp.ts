@@ -4,7 +4,7 @@
  * something again itself, or by a probe. Connections are bounded, and so is what each of them holds.
  */
 import { get16, get32, put16, put32 } from './octets.ts';
-import { ACK, FIN, PSH, RST, SYN } from './tcp.ts';
+import { ACK, FIN, PSH, RST, SYN } from './transport.ts';
 
 /** Octets that one connection holds at most: what is not echoed yet, or not acknowledged. The window shows the rest. */
 const ROOM = 32_768;

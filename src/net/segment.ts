@@ -1,17 +1,17 @@
 /**
- * What a TUN device leaves to us of TCP: a segment of up to 64 KB is cut into packets as the network may carry them. Headers are
- * those of the whole, with the length, the sequence number, the identification and the flags of each piece.
+ * What a TUN device leaves to us of TCP and UDP: up to 64 KB are cut into packets as the network may carry them. Headers are
+ * those of the whole, with the length and identification of each piece, and TCP's sequence number and flags.
  */
 import { get16, get32, put16, put32, viewOf } from './octets.ts';
 import { summable } from './simd.ts';
 import { checksum, signIpv4, sumOf } from './sum.ts';
-import { CWR, FIN, headersOf, PSH, pseudoSum, TCP } from './tcp.ts';
+import { CWR, checksumOf, FIN, headersOf, PSH, pseudoSum, TCP, TCP_HEADER, UDP, UDP_HEADER } from './transport.ts';
 import { Views } from './views.ts';
 import { GSO, gsoSize, gsoType, VNET } from './vnet.ts';
 
 /** Larger than any piece: a device's MTU has 16 bits. */
 const ROOM = 0xffff;
-/** Of one segment: 64 KB in pieces of 16 octets, which is what the least MTU of IPv4, 68, leaves to TCP with timestamps. */
+/** Of one whole: 64 KB in pieces of 16 octets, which is what the least MTU of IPv4, 68, leaves to TCP with timestamps. */
 const MOST_PIECES = 4096;
 
 /** Takes a piece; its octets are the taker's only during the call. */
@@ -33,45 +33,64 @@ export class Segmenter {
   }
 
   /**
-   * Cuts the TCP segment of b[at…at+length), whose virtio header is right before it.
+   * Cuts the TCP segment, or the UDP datagrams, of b[at…at+length), whose virtio header is right before it.
    *
    * @returns false when it is not what that header says; then nothing was taken
    */
   cut(b: Uint8Array, at: number, length: number): boolean {
-    const type = gsoType(b, at - VNET) & ~GSO.ecn;
-    const six = type === GSO.tcp6;
+    const headers = checkedHeaders(b, at, length);
+    if (headers < 0) return false;
     const size = gsoSize(b, at - VNET);
+    const six = (b[at] as number) >>> 4 === 6;
+    const protocol = gsoType(b, at - VNET) === GSO.udp ? UDP : TCP;
     const transport = six ? 40 : ((b[at] as number) & 15) * 4;
-    const version = (b[at] as number) >>> 4;
-    if (!(six ? version === 6 && b[at + 6] === TCP : type === GSO.tcp4 && version === 4 && b[at + 9] === TCP)) return false;
-    if (transport < 20 || length < transport + 20 || size === 0) return false;
-    if ((six ? 40 + get16(b, at + 4) : get16(b, at + 2)) !== length) return false; // no octet that is none of the packet
-    const headers = headersOf(b, at, transport);
-    if (headers < transport + 20 || headers >= length || headers + Math.min(size, length - headers) > ROOM) return false;
-    // Pieces may be as small as their sender made them: the kernel joins what arrived. Only their number has a bound.
-    if (length - headers > size * MOST_PIECES) return false;
     const piece = this.#piece;
     const words = this.#words;
     const to = this.#at;
     const head = b.subarray(at, at + headers);
-    const flags = b[at + transport + 13] as number;
+    const sum = to + transport + checksumOf(protocol);
     for (let from = headers, n = 0; from < length; from += size, n++) {
       const octets = Math.min(size, length - from);
       piece.set(head, to); // anew: a taker may write over what it was given
       piece.set(this.#views.of(b, at + from, octets), to + headers);
-      if (six) put16(piece, to + 4, headers - transport + octets);
+      const upper = headers - transport + octets;
+      if (six) put16(piece, to + 4, upper);
       else ipv4(words, to, transport, headers + octets, n);
-      const seq = to + transport + 4;
-      put32(piece, seq, get32(piece, seq) + from - headers);
-      // FIN and PSH are the last one's, CWR is the first one's (RFC 3168 §6.1.2).
-      piece[seq + 9] = flags & (from + size < length ? ~(FIN | PSH) : 0xff) & (n === 0 ? 0xff : ~CWR);
-      put16(piece, seq + 12, 0);
-      const segment = headers - transport + octets;
-      put16(piece, seq + 12, checksum(pseudoSum(words, to, six, segment) + sumOf(piece, to + transport, segment)));
+      if (protocol === UDP) put16(piece, to + transport + 4, upper);
+      else tcp(piece, to + transport, from - headers, n === 0, from + size >= length);
+      put16(piece, sum, 0);
+      const check = checksum(pseudoSum(words, to, six, protocol, upper) + sumOf(piece, to + transport, upper));
+      put16(piece, sum, protocol === UDP && check === 0 ? 0xffff : check); // zero would mean none (RFC 768)
       this.#take(piece, to, headers + octets);
     }
     return true;
   }
+}
+
+/** The octets of all headers; negative: the packet is not what its virtio header says. */
+function checkedHeaders(b: Uint8Array, at: number, length: number): number {
+  const type = gsoType(b, at - VNET);
+  const size = gsoSize(b, at - VNET);
+  const version = (b[at] as number) >>> 4;
+  if (version !== 4 && version !== 6) return -1;
+  const six = version === 6;
+  const protocol = type === GSO.udp ? UDP : TCP;
+  if (protocol === TCP && (type & ~GSO.ecn) !== (six ? GSO.tcp6 : GSO.tcp4)) return -1;
+  if ((six ? b[at + 6] : b[at + 9]) !== protocol) return -1;
+  const transport = six ? 40 : ((b[at] as number) & 15) * 4;
+  const least = transport + (protocol === UDP ? UDP_HEADER : TCP_HEADER);
+  if (transport < 20 || length < least || size === 0) return -1;
+  if ((six ? 40 + get16(b, at + 4) : get16(b, at + 2)) !== length) return -1; // no octet that is none of the packet
+  const headers = headersOf(b, at, transport, protocol);
+  if (headers < least || headers >= length || headers + Math.min(size, length - headers) > ROOM) return -1;
+  // Pieces may be as small as their sender made them: the kernel joins what arrived. Only their number has a bound.
+  return length - headers > size * MOST_PIECES ? -1 : headers;
+}
+
+/** The sequence number, of the octet at `offset`; flags: FIN and PSH are the last piece's, CWR the first's (RFC 3168 §6.1.2). */
+function tcp(b: Uint8Array, at: number, offset: number, first: boolean, last: boolean): void {
+  put32(b, at + 4, get32(b, at + 4) + offset);
+  b[at + 13] = (b[at + 13] as number) & (last ? 0xff : ~(FIN | PSH)) & (first ? 0xff : ~CWR);
 }
 
 /** Length, identification and checksum of piece n; `header` octets of IPv4 header. */

@@ -1,7 +1,8 @@
 /**
  * The inside by a TUN device: packets for clients are read from it, packets of clients are written to it, in memory that is made
- * once. Where the kernel has IFF_VNET_HDR, TCP goes both ways in segments of up to 64 KB, which are cut and joined here;
- * elsewhere packet by packet. The device is the process': it goes with it, and so do its routes.
+ * once. Where the kernel has IFF_VNET_HDR, TCP goes both ways in segments of up to 64 KB, which are cut and joined here, and so
+ * do runs of UDP datagrams where it has those (Linux 6.2); elsewhere packet by packet. The device is the process': it goes with
+ * it, and so do its routes.
  */
 import { closeSync, constants, openSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
@@ -29,8 +30,9 @@ const DEVICE = '/dev/net/tun';
 const IFREQ = 40;
 const NAME = 16;
 const [IFF_TUN, IFF_NO_PI, IFF_VNET_HDR] = [0x0001, 0x1000, 0x4000];
-/** Checksums, TCP segments of both families. */
+/** Checksums, TCP segments of both families; UDP datagrams of both, which the kernel has or has not together. */
 const OFFLOADS = 1 | 2 | 4;
+const UDP_OFFLOADS = 0x20 | 0x40;
 const EINVAL = 22;
 const LONGEST = 65_535;
 /** Packets, and octets, that are read before others have their turn. */
@@ -75,10 +77,11 @@ export function makeTun(calls: TunCalls, o: TunOptions): Tun {
     calls.close(fd);
     throw refused(getSystemErrorName(made), o.name);
   }
-  if (segments) calls.setOffload(fd, OFFLOADS); // without them the header says of every packet that it is whole
+  const runs = segments && calls.setOffload(fd, OFFLOADS | UDP_OFFLOADS) >= 0;
+  if (segments && !runs) calls.setOffload(fd, OFFLOADS); // without them the header says of every packet that it is whole
   const end = request.indexOf(0);
   const name = new TextDecoder().decode(request.subarray(0, end));
-  return new TunDevice(calls, fd, name, o, segments);
+  return new TunDevice(calls, fd, name, o, segments, runs);
 }
 
 function refused(code: string, name = ''): EnvironmentRefused {
@@ -121,7 +124,7 @@ class TunDevice implements Tun {
   #due = false;
   #closed = false;
 
-  constructor(calls: TunCalls, fd: number, name: string, o: TunOptions, segments: boolean) {
+  constructor(calls: TunCalls, fd: number, name: string, o: TunOptions, segments: boolean, runs: boolean) {
     this.#calls = calls;
     this.#fd = fd;
     this.name = name;
@@ -131,7 +134,7 @@ class TunDevice implements Tun {
     this.#buffer = new Uint8Array(new ArrayBuffer(this.#at + LONGEST + o.tailroom));
     if (segments) {
       this.#cut = new Segmenter(o.headroom, o.tailroom, (octets, at, length) => this.#came(octets, at, length));
-      this.#joined = new Coalescer((octets, at, length, packets) => this.#write(octets, at, length, packets));
+      this.#joined = new Coalescer((octets, at, length, packets) => this.#write(octets, at, length, packets), runs);
     }
     this.#watch = calls.watch(fd, () => {
       if (this.#due) return;

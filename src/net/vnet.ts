@@ -4,16 +4,17 @@
  *
  *     flags 1 | GSO type 1 | header length 2 | GSO size 2 | checksum start 2 | checksum offset 2
  *
- * It says that a TCP segment is larger than any packet may be, and is to be cut into pieces of GSO size; and that a checksum is
- * not there yet, but for the sum of the pseudo header.
+ * It says that what is behind it is larger than any packet may be, and is to be cut into pieces of GSO size: a TCP segment, or
+ * the data of UDP datagrams; and that a checksum is not there yet, but for the sum of the pseudo header.
  */
 import { put16 } from './octets.ts';
 import { sumOf } from './sum.ts';
+import { checksumOf, UDP } from './transport.ts';
 
 export const VNET = 10;
 
 const NEEDS_CSUM = 1;
-export const GSO = { none: 0, tcp4: 1, tcp6: 4, ecn: 0x80 } as const;
+export const GSO = { none: 0, tcp4: 1, tcp6: 4, udp: 5, ecn: 0x80 } as const;
 
 export const gsoType = (b: Uint8Array, at: number): number => b[at + 1] as number;
 export const gsoSize = (b: Uint8Array, at: number): number => little(b, at + 4);
@@ -30,16 +31,23 @@ export function writePlain(b: Uint8Array, at: number): void {
   for (let i = 0; i < VNET; i++) b[at + i] = 0;
 }
 
-/** A TCP segment that the kernel may cut; its checksum field has the folded sum of the pseudo header. */
-export function writeTcp(b: Uint8Array, at: number, six: boolean, headers: number, transport: number, size: number): void {
+/** What the kernel may cut, of TCP or UDP; its checksum field has the folded sum of the pseudo header. */
+export function writeWhole(
+  b: Uint8Array,
+  at: number,
+  six: boolean,
+  protocol: number,
+  headers: number,
+  transport: number,
+  size: number,
+): void {
   b[at] = NEEDS_CSUM;
-  b[at + 1] = six ? GSO.tcp6 : GSO.tcp4;
+  b[at + 1] = protocol === UDP ? GSO.udp : six ? GSO.tcp6 : GSO.tcp4;
   putLittle(b, at + 2, headers);
   putLittle(b, at + 4, size);
   putLittle(b, at + 6, transport);
-  putLittle(b, at + 8, TCP_CHECKSUM);
+  putLittle(b, at + 8, checksumOf(protocol));
 }
-const TCP_CHECKSUM = 16;
 /** No header of IP is shorter: nothing of it is written over. */
 const LEAST_IP = 20;
 

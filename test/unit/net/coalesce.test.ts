@@ -1,20 +1,20 @@
-/** TCP packets that are joined for the kernel, and cut as it gives them: what goes in comes out. */
+/** Packets of TCP and UDP that are joined for the kernel, and cut as it gives them: what goes in comes out. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Coalescer } from '../../../src/net/coalesce.ts';
 import { Segmenter } from '../../../src/net/segment.ts';
 import { VNET } from '../../../src/net/vnet.ts';
-import { ACK, CWR, ECE, FIN, octets, PSH, SYN, stream, tcp, URG } from './tcpPackets.ts';
+import { ACK, CWR, ECE, FIN, type Ip, octets, PSH, SYN, stream, type Tcp, tcp, URG, udp } from './packets.ts';
 
 type Written = { readonly octets: Uint8Array; readonly packets: number };
 
-function joiner(taken: (w: Written) => boolean = () => true) {
+function joiner(taken: (w: Written) => boolean = () => true, runs = true) {
   const written: Written[] = [];
   const coalescer = new Coalescer((b, at, length, packets) => {
     const w = { octets: b.slice(at, at + length), packets };
     written.push(w);
     return taken(w);
-  });
+  }, runs);
   /** From the middle of a buffer, as packets lie when they were opened there. */
   const add = (packet: Uint8Array, at = 16) => {
     const b = new Uint8Array(at + packet.length + 9).fill(0xee);
@@ -159,6 +159,102 @@ describe('a packet that is not the next piece', () => {
   });
 });
 
+describe('datagrams of one flow', () => {
+  const datagrams = (count: number, size: number, o: Ip = {}) =>
+    Array.from({ length: count }, (_, n) => udp({ ...o, id: ((o.id ?? 0) + n) & 0xffff, payload: octets(size, n) }));
+  const joined = (packets: readonly Uint8Array[], runs = true) => {
+    const { written, coalescer, add } = joiner(undefined, runs);
+    for (const packet of packets) expect(add(packet)).toBe(true);
+    coalescer.flush();
+    return written;
+  };
+  const counts = (written: readonly Written[]) => written.map((w) => w.packets);
+
+  it.each([false, true])('become one, and the very datagrams again (IPv6 %s)', (six) => {
+    const packets = datagrams(40, 1200, { six, id: 65_530 });
+    const written = joined(packets);
+    expect(counts(written)).toEqual([40]);
+    expect(written.flatMap(apart)).toEqual(packets);
+  });
+
+  it('whatever their sizes are, in their order', () => {
+    fc.assert(
+      fc.property(
+        fc.record({ six: fc.boolean(), sizes: fc.array(fc.constantFrom(1, 7, 100, 101, 1400, 9000), { maxLength: 60 }) }),
+        ({ six, sizes }) => {
+          const packets = sizes.map((size, id) => udp({ six, id, payload: octets(size, id) }));
+          const written = joined(packets);
+          expect(written.flatMap(apart)).toEqual(packets);
+          for (const { octets: b } of written) expect(b.length).toBeLessThanOrEqual(VNET + 65_535);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('are no more than the kernel makes of one: 64, or 64 KB', () => {
+    expect(counts(joined(datagrams(150, 100)))).toEqual([64, 64, 22]);
+    expect(counts(joined(datagrams(20, 9000)))).toEqual([7, 7, 6]);
+  });
+
+  it('end with a shorter one; a longer one begins anew', () => {
+    const packets = [500, 500, 400, 500, 600, 600].map((size, id) => udp({ id, payload: octets(size, id) }));
+    expect(counts(joined(packets))).toEqual([3, 1, 2]);
+  });
+
+  it('that may be fragmented keep their identifications', () => {
+    const packets = [65_535, 0, 1, 7, 6].map((id) => udp({ id, fragment: 0, payload: octets(100, id) }));
+    const written = joined(packets);
+    expect(counts(written)).toEqual([3, 1, 1]);
+    expect(written.flatMap(apart)).toEqual(packets);
+  });
+
+  it('are not those of TCP between the same ports', () => {
+    const packets = [...datagrams(2, 100), ...stream(200, 100), ...datagrams(2, 100, { id: 2 })];
+    const written = joined(packets);
+    expect(counts(written)).toEqual([4, 2]);
+    expect(written.flatMap(apart)).toEqual([...packets.slice(0, 2), ...packets.slice(4), ...packets.slice(2, 4)]);
+  });
+
+  it('go one by one where the kernel takes no runs of them', () => {
+    const packets = datagrams(3, 100);
+    const written = joined(packets, false);
+    expect(counts(written)).toEqual([1, 1, 1]);
+    expect(written.flatMap(apart)).toEqual(packets);
+  });
+
+  const next = { id: 2, payload: octets(100, 9) };
+  const changed = (at: number, ...to: number[]) => {
+    const b = udp(next);
+    b.set(to, at);
+    return b;
+  };
+  it.each<readonly [string, Uint8Array]>([
+    ['none has a checksum that had none', changed(26, 0, 0)],
+    ['a wrong checksum', changed(60, 0x55)],
+    ['a wrong checksum of IP', changed(10, 0x55)],
+    ['a length of its own that is smaller', changed(24, 0, 100)],
+    ['a length of its own that is larger', changed(24, 1, 0)],
+    ['another TTL', udp({ ...next, ttl: 63 })],
+    ['another type of service', udp({ ...next, tos: 3 })],
+    ['no data', udp({ ...next, payload: new Uint8Array() })],
+    ['may be fragmented', udp({ ...next, fragment: 0 })],
+    ['a fragment', udp({ ...next, fragment: 0x2000 })],
+  ])('%s: goes by itself, behind what came before', (_, packet) => {
+    const packets = [...datagrams(2, 100), packet];
+    const written = joined(packets);
+    expect(counts(written)).toEqual([2, 1]);
+    expect(written.flatMap(apart)).toEqual(packets);
+  });
+
+  it('a first one with a wrong checksum is not joined either', () => {
+    const packets = [changed(60, 0x55), udp({ ...next, id: 3 })];
+    const written = joined(packets);
+    expect(counts(written)).toEqual([1, 1]);
+    expect(written.flatMap(apart)).toEqual(packets);
+  });
+});
+
 it('a segment that the device does not take is lost as a whole, and told', () => {
   const { written, coalescer, add } = joiner(({ packets }) => packets === 1);
   const packets = stream(3000, 1000);
@@ -204,20 +300,26 @@ describe('the bounds', () => {
     expect(written.flatMap(apart)).toEqual([...packets.slice(0, whole), fits, over]);
   });
 
-  it('a packet that was cut anywhere passes by as it is, and what lies behind it is not read', () => {
-    for (const six of [false, true]) {
-      const packet = tcp({ six, seq: 101, payload: octets(40) });
-      for (let length = 1; length < packet.length; length++) {
-        const { written, coalescer } = joiner();
-        const first = tcp({ six, payload: octets(100) });
-        expect(coalescer.add(first, 0, first.length)).toBe(true);
-        expect(coalescer.add(packet, 0, length)).toBe(true);
-        coalescer.flush();
-        expect(written.map((w) => w.packets)).toEqual([1, 1]);
-        const out = written.map(({ octets: b }) => b.slice(VNET));
-        expect(out).toContainEqual(first);
-        expect(out).toContainEqual(packet.slice(0, length));
+  it.each([
+    ['TCP', tcp],
+    ['UDP', udp],
+  ])(
+    'a packet of %s that was cut anywhere passes by as it is, and what lies behind it is not read',
+    (_, make: (o: Tcp) => Uint8Array) => {
+      for (const six of [false, true]) {
+        const packet = make({ six, seq: 101, payload: octets(40) });
+        for (let length = 1; length < packet.length; length++) {
+          const { written, coalescer } = joiner();
+          const first = make({ six, payload: octets(100) });
+          expect(coalescer.add(first, 0, first.length)).toBe(true);
+          expect(coalescer.add(packet, 0, length)).toBe(true);
+          coalescer.flush();
+          expect(written.map((w) => w.packets)).toEqual([1, 1]);
+          const out = written.map(({ octets: b }) => b.slice(VNET));
+          expect(out).toContainEqual(first);
+          expect(out).toContainEqual(packet.slice(0, length));
+        }
       }
-    }
-  });
+    },
+  );
 });

@@ -5,7 +5,7 @@ import { kernelSockets } from '../../../src/net/kernelSockets.ts';
 import { type SystemCalls, systemCalls } from '../../../src/net/native.ts';
 import { type DatagramSocket, dgramSocket, type Endpoint, type OpenSocket, type SocketEar } from '../../../src/net/sockets.ts';
 import { openUdp } from '../../../src/net/udp.ts';
-import { octets } from './tcpPackets.ts';
+import { octets } from './packets.ts';
 
 const { EIO, EINVAL, EMSGSIZE, EAGAIN, EPERM } = constants.errno;
 const local = { name: 'lo', address: '127.0.0.1', family: 4 } as const;

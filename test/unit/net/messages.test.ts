@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { BATCH, Inbox, LONGEST, Outbox, SOL_UDP, UDP_GRO, UDP_SEGMENT } from '../../../src/net/messages.ts';
 import { writeSockaddr } from '../../../src/net/sockaddr.ts';
-import { octets } from './tcpPackets.ts';
+import { octets } from './packets.ts';
 
 /** Memory as the kernel sees it: found by pointers. */
 function memory() {

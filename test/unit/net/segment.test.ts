@@ -1,9 +1,9 @@
-/** TCP segments as a TUN device gives them: cut into packets, or refused because they are not what their header says. */
+/** TCP segments and runs of UDP as a TUN device gives them: cut into packets, or refused for not being what their header says. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Segmenter } from '../../../src/net/segment.ts';
 import { VNET } from '../../../src/net/vnet.ts';
-import { ACK, CWR, FIN, octets, PSH, plainSum, tcp, upperSum } from './tcpPackets.ts';
+import { ACK, CWR, FIN, octets, PSH, plainSum, tcp, udp, upperSum } from './packets.ts';
 
 const ECN = 0x80;
 const [HEAD, TAIL] = [24, 64];
@@ -78,6 +78,31 @@ describe('a segment', () => {
   });
 });
 
+describe('datagrams of one size', () => {
+  it.each([false, true])('are what they were, each with its length and checksum (IPv6 %s)', (six) => {
+    const transport = six ? 40 : 20;
+    const payload = octets(2000);
+    for (const size of [1, 2, 999, 1000, 1999, 2000, 0xffff]) {
+      const out = pieces(udp({ six, payload, id: 0xffff }), { type: 5, size, headers: transport + 8 });
+      expect(out).toEqual(
+        Array.from({ length: Math.ceil(2000 / size) }, (_, n) =>
+          udp({ six, payload: payload.subarray(n * size, (n + 1) * size), id: (0xffff + n) & 0xffff }),
+        ),
+      );
+    }
+  });
+
+  it('say that they have a checksum, also where it is zero (RFC 768)', () => {
+    // The second octets of the payload that make the sum what it may not be.
+    const zero = udp({ payload: Uint8Array.of(0, 0) });
+    const sum = new DataView(zero.buffer).getUint16(26);
+    const payload = Uint8Array.of(sum >> 8, sum, sum >> 8, sum);
+    for (const one of pieces(udp({ payload, id: 0 }), { type: 5, size: 2, headers: 28 }) ?? [])
+      expect(new DataView(one.buffer).getUint16(26)).toBe(0xffff);
+    expect(pieces(udp({ payload }), { type: 5, size: 2, headers: 28 })).toHaveLength(2);
+  });
+});
+
 describe('refused is', () => {
   const packet = tcp({ payload: octets(2500) });
   const changed = (at: number, ...to: number[]) => {
@@ -92,7 +117,11 @@ describe('refused is', () => {
     ['no type', packet, { type: 0 }],
     ['ECN without a type', packet, { type: ECN }],
     ['UDP fragments', packet, { type: 3 }],
-    ['UDP segments', packet, { type: 5 }],
+    ['TCP as UDP', packet, { type: 5 }],
+    ['UDP as TCP', udp({ payload: octets(2500) }), { type: 1 }],
+    ['UDP over IPv6 as TCP', udp({ six: true, payload: octets(2500) }), { type: 4 }],
+    ['UDP with ECN, which is of TCP', udp({ payload: octets(2500) }), { type: 5 | ECN }],
+    ['UDP without data', udp(), { type: 5 }],
     ['a type that nobody knows', packet, { type: 0x7f }],
     ['two types', packet, { type: 1 | 4 }],
     ['pieces of nothing', packet, { size: 0 }],
@@ -112,6 +141,9 @@ describe('refused is', () => {
     const whole = tcp({ six, payload: octets(100) });
     for (let length = 0; length < whole.length; length++)
       expect(pieces(whole, { type: six ? 4 : 1, size: 30 }, length)).toBe(undefined);
+    const datagrams = udp({ six, payload: octets(100) });
+    for (let length = 0; length < datagrams.length; length++)
+      expect(pieces(datagrams, { type: 5, size: 30 }, length)).toBe(undefined);
     // Its own length agrees, and the TCP header says that there is more of it than came.
     const short = tcp({ six });
     short[(six ? 40 : 20) + 12] = 0xf0;
@@ -125,6 +157,15 @@ describe('refused is', () => {
       }),
     );
     const good = segment(packet);
+    const run = segment(udp({ payload: octets(2500) }), { type: 5 });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: VNET + 27 }), fc.integer({ min: 0, max: 255 }), (at, octet) => {
+        const b = run.slice();
+        b[at] = octet;
+        const out = cut(b, 2528) ?? [];
+        expect(out.reduce((sum, p) => sum + p.length - 28, 0)).toBeLessThanOrEqual(2528 + out.length * 100);
+      }),
+    );
     fc.assert(
       fc.property(fc.integer({ min: 1, max: VNET + 59 }), fc.integer({ min: 0, max: 255 }), (at, octet) => {
         const b = good.slice();

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { summable, sumWords } from '../../../src/net/simd.ts';
 import { sumOf } from '../../../src/net/sum.ts';
-import { plainSum } from './tcpPackets.ts';
+import { plainSum } from './packets.ts';
 
 function filled(b: Uint8Array): Uint8Array {
   for (let i = 0, x = 1; i < b.length; i++) {

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { TunCalls } from '../../../src/net/native.ts';
 import { makeTun, type TunOptions } from '../../../src/net/tun.ts';
 import { VNET } from '../../../src/net/vnet.ts';
-import { ACK, FIN, octets, plainSum, stream, tcp, upperSum } from './tcpPackets.ts';
+import { ACK, FIN, octets, plainSum, stream, tcp, udp, upperSum } from './packets.ts';
 
 const { EINVAL, EAGAIN, EINTR, EPERM, EBUSY, EIO } = constants.errno;
 const [TUN, NO_PI, VNET_HDR] = [0x0001, 0x1000, 0x4000];
@@ -16,7 +16,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 /** What a read gives: octets, or minus an errno. */
 type Read = Uint8Array | number;
 
-function kernel(says: { made?: number[]; reads?: Read[]; write?: (octets: Uint8Array) => number } = {}) {
+function kernel(says: { made?: number[]; reads?: Read[]; offload?: number[]; write?: (octets: Uint8Array) => number } = {}) {
   const seen = {
     flags: [] as number[],
     offloads: [] as number[],
@@ -33,7 +33,7 @@ function kernel(says: { made?: number[]; reads?: Read[]; write?: (octets: Uint8A
     },
     setOffload: (_fd, offloads) => {
       seen.offloads.push(offloads);
-      return 0;
+      return says.offload?.shift() ?? 0;
     },
     read: (_fd, into, at, length) => {
       const next = says.reads?.shift() ?? -EAGAIN;
@@ -78,12 +78,12 @@ function device(k: ReturnType<typeof kernel>, more: Partial<TunOptions> = {}) {
 const whole = (packet: Uint8Array) => Uint8Array.from([...new Array<number>(VNET).fill(0), ...packet]);
 
 describe('a device with segments', () => {
-  it('is asked for by name, with checksums and TCP left to us', () => {
+  it('is asked for by name, with checksums, TCP and UDP left to us', () => {
     const k = kernel();
     const { tun } = device(k);
     expect(tun.name).toBe('postern7');
     expect(k.seen.flags).toEqual([TUN | NO_PI | VNET_HDR]);
-    expect(k.seen.offloads).toEqual([7]);
+    expect(k.seen.offloads).toEqual([0x67]);
   });
 
   it('gives packets as they are, with checksums finished, and segments in pieces', async () => {
@@ -113,7 +113,7 @@ describe('a device with segments', () => {
     const k = kernel({
       reads: [
         Uint8Array.from([1, 0, 0, 0, 0, 0, 200, 0, 16, 0, ...tcp()]), // a checksum beyond the packet
-        Uint8Array.from([1, 5, 0, 0, 1, 0, 0, 0, 0, 0, ...tcp()]), // UDP segments were not asked for
+        Uint8Array.from([1, 5, 0, 0, 1, 0, 0, 0, 0, 0, ...tcp()]), // TCP that is said to be UDP
         new Uint8Array(VNET), // nothing behind the header
         whole(tcp()),
       ],
@@ -132,6 +132,19 @@ describe('a device with segments', () => {
     expect(k.seen.written).toEqual([]);
     await turn();
     expect(k.seen.written.map((w) => [w[1], w.length])).toEqual([[1, VNET + 40 + 10_000]]);
+    expect(tun.counters()).toMatchObject({ innerOut: 10 });
+  });
+
+  it.each([
+    ['datagrams of one flow go in one write', [], [0x67], [[5, 10]]],
+    ['an older kernel gets each by itself, and is asked for TCP alone', [-EINVAL, 0], [0x67, 7], new Array(10).fill([0, 1])],
+  ] as const)('%s', async (_, offload, asked, expected) => {
+    const k = kernel({ offload: [...offload] });
+    const { tun, send } = device(k);
+    expect(k.seen.offloads).toEqual(asked);
+    for (let id = 0; id < 10; id++) expect(send(udp({ id, payload: octets(1000, id) }))).toBe(true);
+    await turn();
+    expect(k.seen.written.map((w) => [w[1], Math.round(w.length / 1000)])).toEqual(expected);
     expect(tun.counters()).toMatchObject({ innerOut: 10 });
   });
 

@@ -1,7 +1,7 @@
 /** The virtio header of a TUN device: what it may say of a packet, and what is refused because it cannot be true. */
 import { describe, expect, it } from 'vitest';
-import { complete, gsoSize, gsoType, VNET, writePlain, writeTcp } from '../../../src/net/vnet.ts';
-import { octets, plainSum, tcp, upperSum } from './tcpPackets.ts';
+import { complete, gsoSize, gsoType, VNET, writePlain, writeWhole } from '../../../src/net/vnet.ts';
+import { octets, plainSum, tcp, upperSum } from './packets.ts';
 
 const NEEDS_CSUM = 1;
 const AT = 12;
@@ -88,13 +88,15 @@ describe('a checksum that is to be finished', () => {
 
 describe('a header that is written', () => {
   it.each([
-    [false, 40, 20, [1, 1, 40, 0, 0x68, 0x05, 20, 0, 16, 0]],
-    [true, 72, 40, [1, 4, 72, 0, 0x68, 0x05, 40, 0, 16, 0]],
-  ] as const)('tells how to cut (IPv6 %s)', (six, headers, transport, expected) => {
+    ['TCP', false, 6, 40, 20, [1, 1, 40, 0, 0x68, 0x05, 20, 0, 16, 0]],
+    ['TCP', true, 6, 72, 40, [1, 4, 72, 0, 0x68, 0x05, 40, 0, 16, 0]],
+    ['UDP', false, 17, 28, 20, [1, 5, 28, 0, 0x68, 0x05, 20, 0, 6, 0]],
+    ['UDP', true, 17, 48, 40, [1, 5, 48, 0, 0x68, 0x05, 40, 0, 6, 0]],
+  ] as const)('tells how to cut %s (IPv6 %s)', (_, six, protocol, headers, transport, expected) => {
     const b = new Uint8Array(VNET + 2).fill(0xee);
-    writeTcp(b, 1, six, headers, transport, 1384);
+    writeWhole(b, 1, six, protocol, headers, transport, 1384);
     expect([...b]).toEqual([0xee, ...expected, 0xee]);
-    expect([gsoType(b, 1), gsoSize(b, 1)]).toEqual([six ? 4 : 1, 1384]);
+    expect([gsoType(b, 1), gsoSize(b, 1)]).toEqual([expected[1], 1384]);
   });
 
   it('says nothing of a packet that is whole', () => {
