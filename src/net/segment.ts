@@ -43,7 +43,7 @@ export class Segmenter {
     const size = gsoSize(b, at - VNET);
     const six = (b[at] as number) >>> 4 === 6;
     const protocol = gsoType(b, at - VNET) === GSO.udp ? UDP : TCP;
-    const transport = six ? 40 : ((b[at] as number) & 15) * 4;
+    const transport = transportOf(b, at, length, six, protocol);
     const piece = this.#piece;
     const words = this.#words;
     const to = this.#at;
@@ -54,7 +54,7 @@ export class Segmenter {
       piece.set(head, to); // anew: a taker may write over what it was given
       piece.set(this.#views.of(b, at + from, octets), to + headers);
       const upper = headers - transport + octets;
-      if (six) put16(piece, to + 4, upper);
+      if (six) put16(piece, to + 4, transport - 40 + upper);
       else ipv4(words, to, transport, headers + octets, n);
       if (protocol === UDP) put16(piece, to + transport + 4, upper);
       else tcp(piece, to + transport, from - headers, n === 0, from + size >= length);
@@ -76,8 +76,7 @@ function checkedHeaders(b: Uint8Array, at: number, length: number): number {
   const six = version === 6;
   const protocol = type === GSO.udp ? UDP : TCP;
   if (protocol === TCP && (type & ~GSO.ecn) !== (six ? GSO.tcp6 : GSO.tcp4)) return -1;
-  if ((six ? b[at + 6] : b[at + 9]) !== protocol) return -1;
-  const transport = six ? 40 : ((b[at] as number) & 15) * 4;
+  const transport = transportOf(b, at, length, six, protocol);
   const least = transport + (protocol === UDP ? UDP_HEADER : TCP_HEADER);
   if (transport < 20 || length < least || size === 0) return -1;
   if ((six ? 40 + get16(b, at + 4) : get16(b, at + 2)) !== length) return -1; // no octet that is none of the packet
@@ -86,6 +85,22 @@ function checkedHeaders(b: Uint8Array, at: number, length: number): number {
   // Pieces may be as small as their sender made them: the kernel joins what arrived. Only their number has a bound.
   return length - headers > size * MOST_PIECES ? -1 : headers;
 }
+
+/**
+ * Where the header of a protocol begins; 0: another one is there. Options of IPv6 are passed by, hop by hop and of the
+ * destination (RFC 8200 §4.3, §4.6). No routing header is, with which checksums are of an address that is not the packet's (§8.1).
+ */
+function transportOf(b: Uint8Array, at: number, length: number, six: boolean, protocol: number): number {
+  if (!six) return b[at + 9] === protocol ? ((b[at] as number) & 15) * 4 : 0;
+  let next = b[at + 6] as number;
+  let transport = 40;
+  while ((next === HOP_BY_HOP || next === DESTINATION) && transport + 8 <= length) {
+    next = b[at + transport] as number;
+    transport += ((b[at + transport + 1] as number) + 1) * 8;
+  }
+  return next === protocol ? transport : 0;
+}
+const [HOP_BY_HOP, DESTINATION] = [0, 60];
 
 /** The sequence number, of the octet at `offset`; flags: FIN and PSH are the last piece's, CWR the first's (RFC 3168 §6.1.2). */
 function tcp(b: Uint8Array, at: number, offset: number, first: boolean, last: boolean): void {

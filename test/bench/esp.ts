@@ -8,7 +8,7 @@
  * far the ratio of a round went. Counted is the gateway process' user and system time, all threads. Its client's own ESP caps the
  * rate of TCP, which is shown; UDP comes at a rate that both manage.
  * Options: --seconds N of each measurement (4), --rounds N (3), --cipher TEXT for those that have it in their name, --rate Mbit/s
- * of UDP (100).
+ * of UDP (100), --warm N seconds each way before the first one (8): compilers take that long, and a gateway runs for days.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,6 +29,7 @@ const { values: asked } = parseArgs({
     rounds: { type: 'string', default: '3' },
     cipher: { type: 'string', default: '' },
     rate: { type: 'string', default: '100' },
+    warm: { type: 'string', default: '8' },
   },
 });
 const CIPHERS = [
@@ -52,7 +53,9 @@ async function main(): Promise<void> {
   if (missing.length > 0) throw new Error(`this machine lacks ${missing.join(', ')}`);
   await sweep();
   const [rows, packets]: [string[][], string[][]] = [[], []];
-  for (const [name, esp] of CIPHERS.filter(([name]) => name.includes(asked.cipher))) {
+  const ciphers = CIPHERS.filter(([name]) => name.toLowerCase().includes(asked.cipher.toLowerCase()));
+  if (ciphers.length === 0) throw new Error(`no cipher has ${asked.cipher} in its name: ${CIPHERS.map(([name]) => name).join('; ')}`);
+  for (const [name, esp] of ciphers) {
     const [theirs, ours]: [(readonly Figure[])[], (readonly Figure[])[]] = [[], []];
     for (let round = 0; round < Number(asked.rounds); round++) {
       theirs.push(await measured(esp, strongswan));
@@ -92,8 +95,8 @@ async function measured(esp: string, open: (net: Net, esp: string) => Promise<Ga
     const initiated = await charon.initiate('vpn');
     if (initiated.code !== 0) throw new Error(`the client is not let in:\n${initiated.stdout}`);
     const pid = await gateway.pid();
-    await transfer(net, false, 1); // the compiler is busy, and TCP learns the path
-    await transfer(net, true, 1);
+    await transfer(net, false, Number(asked.warm)); // the compiler is busy, and TCP learns the path
+    await transfer(net, true, Number(asked.warm));
     const figures: Figure[] = [];
     for (const reverse of [false, true]) {
       const before = await cpu(pid);

@@ -103,6 +103,50 @@ describe('datagrams of one size', () => {
   });
 });
 
+describe('a packet of IPv6 with extension headers', () => {
+  /** Of these types, eight octets each, between IPv6 and what was behind it. */
+  const extended = (packet: Uint8Array, ...types: number[]) => {
+    const next = [...types.slice(1), packet[6] ?? 0];
+    const headers = next.flatMap((type) => [type, 0, 1, 4, 0, 0, 0, 0]);
+    const b = Uint8Array.from([...packet.subarray(0, 40), ...headers, ...packet.subarray(40)]);
+    b[6] = types[0] ?? 0;
+    new DataView(b.buffer).setUint16(4, b.length - 40);
+    return b;
+  };
+  const payload = octets(2000);
+  const parts = [payload.subarray(0, 1500), payload.subarray(1500)] as const;
+
+  it.each([[[0]], [[60]], [[0, 60]]])('of types %j keeps them in each piece', (types) => {
+    const six = true;
+    expect(pieces(extended(tcp({ six, payload }), ...types), { type: 4, size: 1500 })).toEqual([
+      extended(tcp({ six, payload: parts[0] }), ...types),
+      extended(tcp({ six, payload: parts[1], seq: 1501 }), ...types),
+    ]);
+    expect(pieces(extended(udp({ six, payload }), ...types), { type: 5, size: 1500 })).toEqual(
+      parts.map((part) => extended(udp({ six, payload: part }), ...types)),
+    );
+  });
+
+  it.each([43, 44, 51, 59])('of type %i is refused: what is behind it may be something else', (type) => {
+    expect(pieces(extended(tcp({ six: true, payload }), type), { type: 4 })).toBe(undefined);
+    expect(pieces(extended(tcp({ six: true, payload }), 0, type), { type: 4 })).toBe(undefined);
+  });
+
+  it('is refused where they do not end within it', () => {
+    const packet = extended(tcp({ six: true, payload: octets(100) }), 0, 60);
+    for (const [at, octet] of [
+      [41, 255],
+      [49, 30],
+      [48, 60],
+    ] as const) {
+      const b = packet.slice();
+      b[at] = octet;
+      expect(pieces(b, { type: 4, size: 30 })).toBe(undefined);
+    }
+    for (let length = 0; length < packet.length; length++) expect(pieces(packet, { type: 4, size: 30 }, length)).toBe(undefined);
+  });
+});
+
 describe('refused is', () => {
   const packet = tcp({ payload: octets(2500) });
   const changed = (at: number, ...to: number[]) => {
