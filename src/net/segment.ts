@@ -88,7 +88,7 @@ function checkedHeaders(b: Uint8Array, at: number, length: number): number {
 
 /**
  * Where the header of a protocol begins; 0: another one is there. Options of IPv6 are passed by, hop by hop and of the
- * destination (RFC 8200 §4.3, §4.6). No routing header is, with which checksums are of an address that is not the packet's (§8.1).
+ * destination (RFC 8200 §4.3, §4.6). No routing header is: checksums are of an address that is not in the packet then (§8.1).
  */
 function transportOf(b: Uint8Array, at: number, length: number, six: boolean, protocol: number): number {
   if (!six) return b[at + 9] === protocol ? ((b[at] as number) & 15) * 4 : 0;

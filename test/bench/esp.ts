@@ -54,7 +54,8 @@ async function main(): Promise<void> {
   await sweep();
   const [rows, packets]: [string[][], string[][]] = [[], []];
   const ciphers = CIPHERS.filter(([name]) => name.toLowerCase().includes(asked.cipher.toLowerCase()));
-  if (ciphers.length === 0) throw new Error(`no cipher has ${asked.cipher} in its name: ${CIPHERS.map(([name]) => name).join('; ')}`);
+  if (ciphers.length === 0)
+    throw new Error(`no cipher has ${asked.cipher} in its name: ${CIPHERS.map(([name]) => name).join('; ')}`);
   for (const [name, esp] of ciphers) {
     const [theirs, ours]: [(readonly Figure[])[], (readonly Figure[])[]] = [[], []];
     for (let round = 0; round < Number(asked.rounds); round++) {
