@@ -19,7 +19,6 @@ export { randomOctets } from './random.ts';
 export { constantTimeEqual, Secret } from './secret.ts';
 export { hasAnswer, type KnownAnswer, selfTest } from './selftest.ts';
 export { chooseSignature, makeSignature, type SignatureChoice, type SignatureWish, verifySignature } from './sign.ts';
-export { espKeyOctets } from './suite.ts';
 export {
   type EspProposal,
   espProposalWords,

@@ -91,12 +91,6 @@ export function cipherSpec(encr: number, keyLength: number, integ: number): Ciph
   return cipherSpecs.find((spec) => spec.encr === encr && spec.keyLength === keyLength && spec.integ === integ);
 }
 
-/** Octets of KEYMAT that one direction of a child SA takes (RFC 7296 §2.17; the AEAD salt counts, RFC 4106 §8.1). */
-export function espKeyOctets(encr: number, keyLength: number, integ: number): { encr: number; integ: number } | undefined {
-  const spec = cipherSpec(encr, keyLength, integ);
-  return spec && { encr: spec.keyOctets + spec.saltOctets, integ: spec.integKeyOctets };
-}
-
 /** The fields of a Cipher that follow from its measures, for a backend to complete. */
 export function describeCipher(spec: CipherSpec) {
   return {

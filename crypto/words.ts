@@ -18,7 +18,7 @@ type Hash = { readonly integ: number; readonly prf: number } | string;
 
 /** Encryption words that go with a hash; a string says why it is not served. */
 const encryptions: Readonly<Record<string, Encryption>> = {
-  null: 'it does not encrypt',
+  null: { encr: 11, keyLength: 0 }, // ESP's alone
   des: 'DES is broken: 56-bit keys',
   '3des': '3DES is retired: 64-bit blocks (Sweet32)',
   aes128: { encr: 12, keyLength: 128 },

@@ -85,6 +85,7 @@ function settingsOf(store: Store): Settings {
     quietAuthFailures: get(entry, 'quiet-auth-failures'),
     eapGtcWithPsk: get(entry, 'eap-gtc-with-psk'),
     eapMethods: get(entry, 'eap-methods'),
+    replayWindow: get(entry, 'replay-window'),
     leaseLinger: get(entry, 'lease-linger'),
   };
 }

@@ -176,6 +176,8 @@ export function servedProposals<P extends { readonly word: string } | EspProposa
     else {
       if (isOurs(word.word))
         findings.warn('ours', placeAt(i), `proposal ${word.word} of ${what} is ours: a FortiGate does not have it`);
+      if (word.word.startsWith('null-'))
+        findings.warn('weak', placeAt(i), `proposal ${word.word} of ${what} does not encrypt: everybody on the way can read`);
       served.push(word);
     }
   }

@@ -192,6 +192,8 @@ export type Settings = {
   readonly quietAuthFailures: boolean;
   readonly eapGtcWithPsk: boolean;
   readonly eapMethods: readonly EapMethod[];
+  /** Numbers of ESP packets that are told apart behind the highest. */
+  readonly replayWindow: number;
   /** Seconds for which a released address stays reserved for the identity that had it. */
   readonly leaseLinger: number;
 };

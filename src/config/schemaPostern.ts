@@ -21,6 +21,10 @@ export const posternSettings = table({
       'let EAP-GTC send passwords to a gateway that proves itself by a pre-shared key',
     ),
     'eap-methods': served(options(['mschapv2', 'gtc'], ['mschapv2', 'gtc']), 'EAP methods, the preferred first'),
+    'replay-window': served(
+      integer(32, 65536, 2048),
+      'numbers behind the highest that a late ESP packet may have, of tunnels that begin from now on',
+    ),
     'lease-linger': served(
       integer(0, 2592000, 86400),
       'seconds for which an address is kept for the identity that had it, while others are free',

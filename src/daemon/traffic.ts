@@ -74,6 +74,7 @@ export class Traffic {
       rules: config.rules,
       tunnels: config.profiles.map(({ name }) => name),
       clients,
+      window: config.settings.replayWindow,
       pathMtu: ({ local, remote }) => world.pathMtu?.(local.address, remote.address),
     });
     this.#inside = insideOf(config);
@@ -153,6 +154,7 @@ export class Traffic {
       config.rules,
       config.profiles.map(({ name }) => name),
       clients,
+      config.settings.replayWindow,
     );
     this.#routes.reload(inside.routes, config.profiles);
   }

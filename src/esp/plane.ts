@@ -115,6 +115,7 @@ export class DataPlane {
   #ivAt = 4096;
   #firewall: Firewall;
   #clients: readonly Span[];
+  #window: number;
   #events: PlaneEvent[] = [];
   #complaints = 0;
   #complaintsFrom = Number.NEGATIVE_INFINITY;
@@ -123,11 +124,13 @@ export class DataPlane {
     this.#options = options;
     this.#firewall = new Firewall(options.rules, options.tunnels, options.flows ?? 65_536);
     this.#clients = (options.clients ?? []).map(spanOf);
+    this.#window = options.window ?? 2048;
   }
 
-  /** Other policies and pools; every flow is judged again. */
-  reload(rules: readonly FirewallRule[], tunnels: readonly string[], clients: readonly Range[] = []): void {
+  /** Other policies and pools; every flow is judged again. Another window is that of the next SAs. */
+  reload(rules: readonly FirewallRule[], tunnels: readonly string[], clients: readonly Range[] = [], window = 2048): void {
     this.#clients = clients.map(spanOf);
+    this.#window = window;
     this.#firewall = new Firewall(rules, tunnels, this.#options.flows ?? 65_536);
   }
 
@@ -139,7 +142,7 @@ export class DataPlane {
   /** Takes a child SA, its valve shut. One of the same SPI is replaced. */
   install(child: EspChild, now: number): void {
     this.remove(child.spiIn);
-    const sa = new Sa(child, this.#owners.of(child), this.#options.window ?? 2048, this.#outerMtu(child.path), now);
+    const sa = new Sa(child, this.#owners.of(child), this.#window, this.#outerMtu(child.path), now);
     this.#bySpi.set(sa.spiIn | 0, sa);
     this.#owners.add(sa, child);
   }

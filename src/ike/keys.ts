@@ -5,7 +5,7 @@
  *   {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+ (SKEYSEED, Ni | Nr | SPIi | SPIr)
  *   KEYMAT = prf+(SK_d, [ g^ir | ] Ni | Nr)
  */
-import { espKeyOctets } from '../../crypto/index.ts';
+import { espSizes } from '../../crypto/index.ts';
 import { concat, type IkeSpi, spiOctets } from '../wire/index.ts';
 import type { Suite } from './sa.ts';
 import type { Slab } from './slab.ts';
@@ -128,11 +128,11 @@ export function childKeys(
   nonces: { readonly Ni: Uint8Array; readonly Nr: Uint8Array },
   shared: Uint8Array | undefined,
 ): ChildKeyMaterial {
-  const sizes = espKeyOctets(esp.encr, esp.keyLength, esp.integ);
+  const sizes = espSizes(esp.encr, esp.keyLength, esp.integ);
   // A fault of ours if it happens: what negotiate chooses has sizes.
   if (sizes === undefined) throw new RangeError(`no key sizes for ESP transform ${esp.encr}/${esp.integ}`);
   const seed = shared === undefined ? concat(nonces.Ni, nonces.Nr) : concat(shared, nonces.Ni, nonces.Nr);
-  const { encr, integ } = sizes;
+  const { encrKeyOctets: encr, integKeyOctets: integ } = sizes;
   const okm = suite.prf.plus(keys.SK_d, seed, 2 * (encr + integ));
   shared?.fill(0);
   return {

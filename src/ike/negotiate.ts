@@ -6,7 +6,7 @@ import {
   type Cipher,
   cipher as cipherOf,
   type EspProposal,
-  espKeyOctets,
+  espSizes,
   group as groupOf,
   type IkeProposal,
   type Prf,
@@ -182,7 +182,7 @@ function ikeSuite(
 function espSuite(offer: Offer, proposals: readonly EspProposal[]): Suite | undefined {
   for (const want of proposals) {
     const suite = protection(offer, want);
-    if (suite !== undefined && espKeyOctets(want.encr, suite.encr.keyLength, want.integ) !== undefined) return suite;
+    if (suite !== undefined && espSizes(want.encr, suite.encr.keyLength, want.integ) !== undefined) return suite;
   }
   return undefined;
 }

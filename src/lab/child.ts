@@ -2,7 +2,7 @@
  * Children: what we offer, and what we make of the gateway's answer (RFC 7296 §2.9, §2.17). Shared by IKE_AUTH and
  * CREATE_CHILD_SA.
  */
-import { espKeyOctets } from '../../crypto/index.ts';
+import { espSizes } from '../../crypto/index.ts';
 import {
   isErrorType,
   NO_OCTETS,
@@ -79,7 +79,7 @@ type Making = {
 /** Installs a child: its keys follow from the SK_d of this SA. */
 export function install(core: Core, sa: IkeSa, spiIn: number, answer: ChildAnswer, making: Making): Child {
   const { suite, spiOut, transport, TSi, TSr } = answer;
-  const sizes = espKeyOctets(suite.encr, suite.keyLength, suite.integ);
+  const sizes = espSizes(suite.encr, suite.keyLength, suite.integ);
   if (sizes === undefined) throw new RangeError('a child suite without algorithms'); // espSuite has looked
   const { initiator, responder } = childKeys(sa.prf, sa.keys.SK_d, making.shared ?? NO_OCTETS, making, sizes);
   const keys = making.madeBy === 'us' ? { in: responder, out: initiator } : { in: initiator, out: responder };

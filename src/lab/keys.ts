@@ -2,7 +2,7 @@
  * The key schedule, our own reading of it: SKEYSEED and the seven keys (RFC 7296 §2.14, §2.18), KEYMAT (§2.17), and the octets
  * that AUTH covers (§2.15). The gateway has another one; tests hold the two against each other.
  */
-import type { Cipher, Prf } from '../../crypto/index.ts';
+import type { Cipher, EspSizes, Prf } from '../../crypto/index.ts';
 import { concat, type IkeSpi, spiOctets } from '../wire/index.ts';
 
 export type IkeKeys = {
@@ -46,10 +46,10 @@ export function childKeys(
   SK_d: Uint8Array,
   shared: Uint8Array,
   { Ni, Nr }: Nonces,
-  sizes: { readonly encr: number; readonly integ: number },
+  { encrKeyOctets: encr, integKeyOctets: integ }: Pick<EspSizes, 'encrKeyOctets' | 'integKeyOctets'>,
 ): { readonly initiator: ChildKeys; readonly responder: ChildKeys } {
-  const cuts = [sizes.encr, sizes.integ, sizes.encr, sizes.integ];
-  const [encrI, integI, encrR, integR] = cut(prf.plus(SK_d, concat(shared, Ni, Nr), 2 * (sizes.encr + sizes.integ)), cuts);
+  const cuts = [encr, integ, encr, integ];
+  const [encrI, integI, encrR, integR] = cut(prf.plus(SK_d, concat(shared, Ni, Nr), 2 * (encr + integ)), cuts);
   return { initiator: { encr: encrI, integ: integI }, responder: { encr: encrR, integ: integR } };
 }
 

@@ -2,7 +2,7 @@
  * Offering and judging proposals (RFC 7296 §2.7, §3.3): what the gateway picked must be one whole proposal of ours, one
  * transform of each type. When the gateway asks for a rekey we choose by the same lists.
  */
-import { cipher, espKeyOctets, prf } from '../../crypto/index.ts';
+import { cipher, espSizes, prf } from '../../crypto/index.ts';
 import { equal, type Proposal, Protocol, type SaPayload, type Transform, TransformType } from '../wire/index.ts';
 
 export type IkeSuite = {
@@ -83,7 +83,7 @@ export function espSuite({ proposal, transforms }: Picked): EspSuite | undefined
   const esn = transforms.get(TransformType.ESN);
   const integ = transforms.get(TransformType.INTEG)?.id ?? 0;
   if (proposal.protocol !== Protocol.ESP || encr === undefined || esn === undefined) return undefined;
-  if (espKeyOctets(encr.id, encr.keyLength, integ) === undefined) return undefined;
+  if (espSizes(encr.id, encr.keyLength, integ) === undefined) return undefined;
   const group = transforms.get(TransformType.DH)?.id ?? 0;
   return { encr: encr.id, keyLength: encr.keyLength, integ, esn: esn.id === 1, group };
 }

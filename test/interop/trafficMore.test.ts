@@ -43,6 +43,23 @@ interop('ping and much traffic', () => {
   );
 });
 
+interop('NULL, where the configuration asks for it', () => {
+  const play = scene({ config: () => gatewayConfig({ shape: 'psk', phase2: { proposal: 'null-sha256' } }) });
+  echo(play);
+
+  it('is told at the start, and carries pings and TCP', async () => {
+    expect(play.gateway.journal()).toContainEqual(
+      expect.objectContaining({ msg: expect.stringMatching(/null-sha256 of .* does not encrypt/) }),
+    );
+    const charon = await play.charon({
+      swanctl: { connections: connection('vpn', { shape: 'psk', esp: 'null-sha256' }), secrets: clientSecrets() },
+    });
+    expect((await charon.initiate('vpn')).code).toBe(0);
+    expect(await pinged(play, addresses.lan, [56, 1400, 4000])).toEqual({ 56: '3', 1400: '3', 4000: '3' });
+    expect(await from(play, 'tcp', '4')).toBe(`whole ${4 << 20}`);
+  });
+});
+
 interop('ping of IPv6', () => {
   const inner = { 'ip-version': '6', 'ipv6-start-ip': 'fd10::1', 'ipv6-end-ip': 'fd10::20', 'ipv6-prefix': '128' };
   const selectors = { 'src-addr-type': 'subnet6', 'src-subnet6': 'fd50::/64', 'dst-addr-type': 'subnet6' };

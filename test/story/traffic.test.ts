@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type LabClient, ping, tcpEcho, udpEcho } from '../../src/lab/index.ts';
 import { FAIR } from '../support/net.ts';
-import type { Scene, SceneOptions, Wish } from './support/scene.ts';
+import { type Scene, type SceneOptions, story, type Wish } from './support/scene.ts';
 import { BEHIND, done, gatewayIke, pass, told, up } from './support/traffic.ts';
 
 describe('through the tunnel', () => {
@@ -29,6 +29,26 @@ describe('through the tunnel', () => {
       const data = Uint8Array.from({ length: 20_000 }, (_, i) => (i * 3) & 0xff);
       expect(await done(s, tcpEcho(tunnel, BEHIND, data, { wait: 300_000 }))).toEqual(data);
       return traffic;
+    }),
+  );
+
+  it(
+    'in the clear, where the phase 2 says so, and with the window of the settings',
+    told({ profiles: [{ phase2: { proposal: 'null-sha256' } }], settings: { 'replay-window': '128' } }, async (s) => {
+      const { client, tunnel, traffic } = await up(s, { espProposals: ['aes256gcm', 'null-sha256'] });
+      expect(client.status.children).toMatchObject([{ suite: { encr: 11, integ: 12 } }]);
+      expect(traffic.view().sas).toMatchObject([{ window: 128 }]);
+      expect(await done(s, ping(tunnel, BEHIND))).toMatchObject({ sent: 4, received: 4 });
+      return traffic;
+    }),
+  );
+
+  it(
+    'never in the clear where it does not: a client that wants nothing else has no child',
+    story({}, async (s) => {
+      const client = await s.connect({ espProposals: ['null-sha256', 'null-sha1'] });
+      expect(client.installed).toBe(0);
+      expect(s.gateway.told('child-refused')).toMatchObject([{ notify: 'NO_PROPOSAL_CHOSEN' }]);
     }),
   );
 

@@ -132,6 +132,7 @@ set sa-max 7
 set quiet-auth-failures enable
 set eap-gtc-with-psk enable
 set eap-methods gtc
+set replay-window 4096
 set lease-linger 0
 end`;
     const { config, findings } = loadConfig(text);
@@ -145,6 +146,7 @@ end`;
       quietAuthFailures: true,
       eapGtcWithPsk: true,
       eapMethods: ['gtc'],
+      replayWindow: 4096,
       leaseLinger: 0,
     });
   });

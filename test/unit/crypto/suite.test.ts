@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cipher, espKeyOctets, group, prf } from '../../../crypto/index.ts';
+import { cipher, espSizes, group, prf } from '../../../crypto/index.ts';
 import { cipherSpecs, groupSpecs, prfSpecs } from '../../../crypto/suite.ts';
 
 const names = (specs: readonly { readonly name: string }[]) => specs.map(({ name }) => name);
@@ -48,13 +48,17 @@ describe('The registry', () => {
     ['AES-GCM with an 8-octet ICV', 18, 256, 0],
     ['ChaCha20-Poly1305 with 128 bits', 28, 128, 0],
     ['3DES', 3, 0, 2],
-    ['NULL', 11, 0, 12],
     ['nothing', 0, 0, 0],
     ['numbers out of range', 65_536 + 12, 256, 12],
     ['no numbers', Number.NaN, Number.NaN, Number.NaN],
   ])('does not have %s', (_, encr, keyLength, integ) => {
     expect(cipher(encr, keyLength, integ)).toBeUndefined();
-    expect(espKeyOctets(encr, keyLength, integ)).toBeUndefined();
+    expect(espSizes(encr, keyLength, integ)).toBeUndefined();
+  });
+
+  it('encrypts IKE with no NULL, which ESP has', () => {
+    expect(cipher(11, 0, 12)).toBeUndefined();
+    expect(espSizes(11, 0, 12)).toMatchObject({ name: expect.stringMatching(/^NULL/), ivOctets: 0, icvOctets: 16 });
   });
 
   it('has no other PRF and no other group', () => {
@@ -82,8 +86,10 @@ describe('The registry', () => {
     [12, 128, 2, { encr: 16, integ: 20 }],
     [12, 192, 13, { encr: 24, integ: 48 }],
     [12, 256, 14, { encr: 32, integ: 64 }],
+    [11, 0, 12, { encr: 0, integ: 32 }],
   ])('takes from KEYMAT for %i/%i/%i what RFC 7296 §2.17 and RFC 4106 §8.1 say', (encr, keyLength, integ, octets) => {
-    expect(espKeyOctets(encr, keyLength, integ)).toEqual(octets);
+    const { encrKeyOctets, integKeyOctets } = espSizes(encr, keyLength, integ) ?? {};
+    expect({ encr: encrKeyOctets, integ: integKeyOctets }).toEqual(octets);
   });
 
   it('measures on the wire', () => {

@@ -26,6 +26,7 @@ const config: Config = {
     quietAuthFailures: false,
     eapGtcWithPsk: false,
     eapMethods: ['mschapv2'],
+    replayWindow: 2048,
     leaseLinger: 0,
   },
   policies: [],
