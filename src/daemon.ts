@@ -200,7 +200,7 @@ function alone(o: DaemonOptions, world: GatewayWorld): Promise<Gateway> {
   );
 }
 
-function tellTraffic({ traffic, unruled }: Gateway, journal: Journal): void {
+function tellTraffic({ traffic }: Gateway, journal: Journal): void {
   if (!traffic.on) {
     journal.note('warn', 'traffic off: clients authenticate, get an address and child SAs, and no packet is carried', {
       why: traffic.why,
@@ -209,6 +209,4 @@ function tellTraffic({ traffic, unruled }: Gateway, journal: Journal): void {
     return;
   }
   journal.note('info', traffic.text);
-  for (const name of unruled)
-    journal.note('warn', `no firewall policy names "${name}": all its traffic is let through`, { profile: name });
 }

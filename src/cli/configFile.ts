@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 import { type Config, type Finding, loadConfig, renderFindings } from '../config/index.ts';
 import type { Reread } from '../daemon.ts';
+import { unruled } from '../esp/index.ts';
 import { codeOf } from '../net/index.ts';
 
 /** Larger than any real backup; a file beyond it is not one. */
@@ -40,7 +41,7 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   const { config, findings: told } = loadConfig(text);
   const wrong = told.some((f) => f.level === 'error');
   // A block to paste may be without one, a file to run may not. Where something is wrong, there may be a gateway behind it.
-  const findings = config.profiles.length === 0 && !wrong ? [NOTHING, ...told] : told;
+  const findings = wrong ? told : [...(config.profiles.length === 0 ? [NOTHING] : openProfiles(config)), ...told];
   const judged = { findings, text: describe(findings, path, text) };
   if (wrong) return { kind: 'wrong', ...judged };
   return { kind: 'loaded', config, source: text, ...judged, exposed: exposure(path, mode, text) };
@@ -64,6 +65,22 @@ const NOTHING: Finding = {
     'nothing to serve: there is no phase1-interface of type dynamic with ike-version 2, so every client is refused; ' +
     "add one under 'config vpn ipsec phase1-interface'",
 };
+
+/** A gateway may be meant to have no policies; who pasted one without them ought to know. */
+function openProfiles({ profiles, rules }: Config): readonly Finding[] {
+  const open = new Set(
+    unruled(
+      rules,
+      profiles.map(({ name }) => name),
+    ),
+  );
+  return profiles
+    .filter(({ name }) => open.has(name))
+    .map(({ name, line }) => ({
+      ...{ level: 'warning', line, column: 1, word: '', code: 'open' },
+      message: `no firewall policy names phase1-interface '${name}': all that its clients send is let through, and all to them`,
+    }));
+}
 
 function describe(findings: readonly Finding[], path: string, text: string): string {
   if (findings.length === 0) return `${path}: no findings`;

@@ -1,6 +1,7 @@
 /**
  * `firewall policy` in the form the data plane takes: names resolved to addresses, services and tags. What cannot be resolved
- * never widens what passes: such a policy grants nothing when it accepts, and applies to everything when it denies.
+ * never widens what passes: such a policy grants nothing when it accepts, and applies to everything when it denies. Nor does one
+ * that is switched off: the tunnel that it names is still one with policies, and what none of them accepts is refused.
  */
 import { type PostureTag, parsePostureTag } from '../posture/index.ts';
 import { type Family, isAddress, resolve, wholeRange } from './buildAddress.ts';
@@ -11,7 +12,7 @@ import type { FirewallRule, FirewallService, Range } from './model.ts';
 import { policy, service, serviceGroup } from './schemaFirewall.ts';
 import { phase1 } from './schemaPhase1.ts';
 import { shown } from './setting.ts';
-import { type Given, get } from './table.ts';
+import { type Given, get, placeOf } from './table.ts';
 
 const TCP = 6;
 const UDP = 17;
@@ -73,26 +74,61 @@ const BUILT_IN: Readonly<Record<string, readonly FirewallService[]>> = {
 };
 
 /**
- * The policies in force, in their order. One that cannot be told what it asks for is about everything when it denies, and grants
- * nothing when it accepts: that is said where a tunnel is concerned.
+ * The policies in their order. One that cannot be told what it asks for is about everything when it denies, and about nothing
+ * when it accepts: that is said where a tunnel is concerned. About nothing is one that is disabled, too.
  */
 export function buildRules(store: Store, findings: Findings): readonly FirewallRule[] {
-  return entriesOf(store, policy).flatMap((entry): readonly FirewallRule[] => {
-    if (!get(entry, 'status')) return [];
+  const isTunnel = (name: string): boolean => entryAt(store, phase1, name) !== undefined;
+  return entriesOf(store, policy).map((entry): FirewallRule => {
     const accept = get(entry, 'action') === 'accept';
     const { from, to, services, tags, unsure } = partsOf(store, entry);
     const [srcintf, dstintf] = [get(entry, 'srcintf'), get(entry, 'dstintf')];
     const rule = { id: Number(entry.key.text), accept, nat: accept && get(entry, 'nat'), srcintf, dstintf };
-    if (unsure === undefined)
-      return [{ ...rule, from, to, services, tags, users: get(entry, 'users'), groups: get(entry, 'groups') }];
-    if ([...srcintf, ...dstintf].some((name) => name === 'any' || entryAt(store, phase1, name) !== undefined)) {
+    const nobody = { tags: [], users: [], groups: [] };
+    const nothing = { ...rule, ...nobody, accept: false, nat: false, from: [], to: [], services: [] };
+    if (!get(entry, 'status')) return nothing;
+    if (unsure === undefined) {
+      if (accept) warnOfWide(entry, from, to, isTunnel, findings);
+      return { ...rule, from, to, services, tags, users: get(entry, 'users'), groups: get(entry, 'groups') };
+    }
+    if ([...srcintf, ...dstintf].some((name) => name === 'any' || isTunnel(name))) {
       const what = accept ? 'lets nothing through' : 'refuses everything on its interfaces';
       findings.warn('later', entry.key, `policy ${rule.id} ${what}: ${unsure}`);
     }
     const all = [wholeRange(4), wholeRange(6)];
-    return accept ? [] : [{ ...rule, from: all, to: all, services: [ALL], tags: [], users: [], groups: [] }];
+    return accept ? nothing : { ...rule, ...nobody, from: all, to: all, services: [ALL] };
   });
 }
+
+/**
+ * Whatever is no tunnel is the inside, by whichever interface a packet goes there: a policy that relies on that of a FortiGate's
+ * interfaces, with addresses that are all of them, reaches other networks, too.
+ */
+function warnOfWide(
+  entry: PolicyEntry,
+  from: readonly Range[],
+  to: readonly Range[],
+  isTunnel: (name: string) => boolean,
+  findings: Findings,
+): void {
+  const sides = [
+    ['dstintf', 'dstaddr', to, 'srcintf'],
+    ['srcintf', 'srcaddr', from, 'dstintf'],
+  ] as const;
+  for (const [interfaces, addresses, ranges, others] of sides) {
+    const names = get(entry, interfaces);
+    if (names.some((name) => name === 'any' || isTunnel(name))) continue;
+    if (!get(entry, others).some((name) => name === 'any' || isTunnel(name)) || !ranges.some(isWhole)) continue;
+    findings.warn(
+      'open',
+      placeOf(entry, interfaces),
+      `policy ${entry.key.text} is not narrowed by ${interfaces} ${names.map(shown).join(' ')}: ${addresses} alone says what ` +
+        'is beyond the tunnel, and that is everything; name the networks',
+    );
+  }
+}
+
+const isWhole = ({ start, end }: Range): boolean => start.every((octet) => octet === 0) && end.every((octet) => octet === 0xff);
 
 type Parts = Pick<FirewallRule, 'from' | 'to' | 'services' | 'tags'>;
 

@@ -318,5 +318,6 @@ export type FindingCode =
   | 'later'
   | 'conflict'
   | 'weak'
+  | 'open'
   | 'ours'
   | 'limit';

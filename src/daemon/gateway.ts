@@ -77,8 +77,6 @@ export type TrafficWords =
 export type Gateway = {
   readonly listening: readonly Listener[];
   readonly traffic: TrafficWords;
-  /** Profiles whose traffic no policy restricts. */
-  readonly unruled: readonly string[];
   /** Datagrams that came before this are gone: who means it says it again. `records` sees them from then on. */
   begin(records: Records | undefined): void;
   /** Builds debug lines. */
@@ -186,9 +184,6 @@ export async function openGateway(o: GatewayOptions, world: GatewayWorld): Promi
       return port.listening;
     },
     traffic: words,
-    get unruled() {
-      return traffic.unruled(config);
-    },
     begin(to) {
       records = to;
       begun = true;

@@ -40,7 +40,6 @@ export class Member {
   readonly ready: Promise<void>;
   listening: readonly Listener[] = [];
   traffic: TrafficWords | undefined;
-  unruled: readonly string[] = [];
   readonly thread: Worker;
   readonly #questions = new Questions();
   readonly #index: number;
@@ -156,7 +155,6 @@ export class Member {
     switch (report.say) {
       case 'ready':
         this.traffic = report.traffic;
-        this.unruled = report.unruled;
         this.listening = report.listening;
         return;
       case 'listening':

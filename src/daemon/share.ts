@@ -18,12 +18,12 @@ export function clientsOf({ profiles }: Pick<Config, 'profiles'>): readonly Addr
 export function notShared(config: Config, workers: number): string | undefined {
   const { profiles, rules } = config;
   const tunnels = new Set(profiles.map(({ name }) => name));
-  const between = rules.findIndex(({ accept, srcintf, dstintf }) => {
+  const between = rules.find(({ accept, srcintf, dstintf }) => {
     const has = (list: readonly string[]) => list.some((name) => name === 'any' || tunnels.has(name));
     return accept && has(srcintf) && has(dstintf);
   });
   // Packets from client to client would have to go from worker to worker.
-  if (between >= 0) return `a firewall policy (${between + 1}. of those in force) lets clients reach each other`;
+  if (between !== undefined) return `firewall policy ${between.id} lets clients reach each other`;
   const wide = profiles.find(({ modeCfg }) => modeCfg?.assign !== true);
   // Whose packets from the inside are, would be known by the worker alone that holds the client.
   if (wide !== undefined) return `phase1-interface "${wide.name}" gives its clients no address (mode-cfg, assign-ip)`;

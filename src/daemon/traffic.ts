@@ -107,11 +107,6 @@ export class Traffic {
     this.#timer.unref();
   }
 
-  /** Profiles whose traffic no policy restricts. */
-  unruled({ profiles }: Config): readonly string[] {
-    return profiles.map(({ name }) => name).filter((name) => !this.#plane.ruled(name));
-  }
-
   /** A datagram of the NAT-T port whose first octets are an SPI; it is opened where it lies. */
   esp(octets: Uint8Array, at: number, length: number, from: Endpoint, to: Endpoint): void {
     const path = this.#path;

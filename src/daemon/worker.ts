@@ -133,7 +133,7 @@ async function main(): Promise<void> {
   );
   gateway = opened;
   listening = opened.listening;
-  report({ say: 'ready', listening, traffic: opened.traffic, unruled: opened.unruled });
+  report({ say: 'ready', listening, traffic: opened.traffic });
 }
 
 const beat = (): number => Atomics.add(start.beats, 0, 1);

@@ -51,7 +51,6 @@ export type Report =
       readonly say: 'ready';
       readonly listening: readonly Listener[];
       readonly traffic: TrafficWords;
-      readonly unruled: readonly string[];
     }
   | ({ readonly say: 'refused' } & Extract<Result, { ok: false }>)
   | { readonly say: 'listening'; readonly listening: readonly Listener[] }

@@ -114,9 +114,6 @@ class Crew implements Gateway {
   get traffic(): TrafficWords {
     return wordsOf(this.#members.flatMap(({ traffic }) => traffic ?? []));
   }
-  get unruled(): readonly string[] {
-    return this.#members[0]?.unruled ?? [];
-  }
 
   begin(): void {
     this.#begun = true;

@@ -27,11 +27,19 @@ export type Holder = {
 
 type Rule = FirewallRule & { readonly src: readonly Span[]; readonly dst: readonly Span[] };
 
+/** Those of these phase1-interfaces that no policy names, whatever it is about: they are open to the inside and from there. */
+export function unruled(
+  rules: readonly Pick<FirewallRule, 'srcintf' | 'dstintf'>[],
+  tunnels: readonly string[],
+): readonly string[] {
+  return tunnels.filter((name) => !rules.some(({ srcintf, dstintf }) => names(srcintf, name) || names(dstintf, name)));
+}
+
 export class Firewall {
   readonly #rules: readonly Rule[];
   readonly #tunnels: ReadonlySet<string>;
   readonly #flows: Flows;
-  readonly #ruled = new Map<string, boolean>();
+  readonly #open: ReadonlySet<string>;
   readonly #quoted = new Inner();
   readonly #key: FlowKey = { owner: 0, kind: 0, ports: 0, a0: 0, a1: 0, a2: 0, a3: 0, b0: 0, b1: 0, b2: 0, b3: 0 };
 
@@ -43,25 +51,16 @@ export class Firewall {
     this.#rules = rules.map((rule) => ({ ...rule, src: rule.from.map(spanOf), dst: rule.to.map(spanOf) }));
     this.#tunnels = new Set(tunnels);
     this.#flows = new Flows(mostFlows);
-    for (const name of tunnels)
-      this.#ruled.set(
-        name,
-        rules.some(({ srcintf, dstintf }) => names(srcintf, name) || names(dstintf, name)),
-      );
+    this.#open = new Set(unruled(rules, tunnels));
   }
 
   get flows(): number {
     return this.#flows.count;
   }
 
-  /** Does any policy name this profile? If not, it is open. */
-  ruled(profile: string): boolean {
-    return this.#ruled.get(profile) ?? false;
-  }
-
   /** A packet of a client to the inside, or to another client (`to`). */
   fromClient(b: Uint8Array, p: Inner, from: Holder, to: Holder | undefined, now: number): boolean {
-    if (to === undefined && !this.ruled(from.profile)) return true;
+    if (to === undefined && this.#open.has(from.profile)) return true;
     if (this.#known(p, from, false, now)) return true;
     if (to !== undefined && this.#known(p, to, true, now)) return true;
     if (p.fragment === 'later') return false;
@@ -73,7 +72,7 @@ export class Firewall {
 
   /** A packet of the inside to a client. */
   toClient(b: Uint8Array, p: Inner, to: Holder, now: number): boolean {
-    if (!this.ruled(to.profile)) return true;
+    if (this.#open.has(to.profile)) return true;
     if (this.#known(p, to, true, now)) return true;
     if (p.fragment === 'later') return false;
     if (p.complaint && this.#about(b, p, to, to, now)) return true;

@@ -134,11 +134,6 @@ export class DataPlane {
     this.#firewall = new Firewall(rules, tunnels, this.#options.flows ?? 65_536);
   }
 
-  /** Does a policy name this profile? One that none names is open: worth a warning. */
-  ruled(profile: string): boolean {
-    return this.#firewall.ruled(profile);
-  }
-
   /** Takes a child SA, its valve shut. One of the same SPI is replaced. */
   install(child: EspChild, now: number): void {
     this.remove(child.spiIn);

@@ -146,6 +146,17 @@ describe('postern check', () => {
     expect(out).toContain("did you mean 'dynamic'?");
   });
 
+  it('a tunnel that no policy names is told to be open; one that is switched off makes it a tunnel with policies', async () => {
+    const name = /phase1-interface\n\s*edit "([^"]+)"/.exec(GOOD)?.[1] ?? '';
+    const said = `no firewall policy names phase1-interface '${name}': all that its clients send is let through, and all to them`;
+    const line = GOOD.split('\n').findIndex((text) => text.includes(`edit "${name}"`)) + 1;
+    expect((await typed(['check', '--config', await file('free.conf', GOOD)])).out).toContain(
+      `free.conf:${line}:1: warning: ${said}`,
+    );
+    const policy = `config firewall policy\nedit 1\nset srcintf "${name}"\nset status disable\nnext\nend\n`;
+    expect((await typed(['check', '--config', await file('ruled.conf', GOOD + policy)])).out).not.toContain(said);
+  });
+
   it('no file: 2, in words', async () => {
     expect(await typed(['check', '--config', join(dir, 'none')])).toMatchObject({
       code: 2,

@@ -49,13 +49,34 @@ describe('policies', () => {
   ])('that cannot be told what they are about grant nothing, which is told: %s', (line, words) => {
     const text = policy('set action accept', line);
     expect(told(text)).toContain(`warning later: policy 1 ${words}`);
-    expect(loadConfig(text).config.rules).toEqual([]);
+    expect(loadConfig(text).config.rules).toMatchObject([{ accept: false, from: [], to: [], services: [] }]);
     const deny = policy('set action deny', line);
     const refuses = words.replace('lets nothing through', 'refuses everything on its interfaces');
     expect(told(deny)).toContain(`warning later: policy 1 ${refuses}`);
     expect(loadConfig(deny).config.rules).toMatchObject([{ accept: false, tags: [] }]);
     const elsewhere = text.replaceAll('"any"', '"wan"');
     expect(told(elsewhere).filter((finding) => finding.includes(words))).toEqual([]);
+  });
+  it('that rely on a FortiGate’s interfaces alone are told: beyond the tunnel there is one network', () => {
+    const wide = (src: string, dst: string, ...more: readonly string[]) => {
+      const text = policy('set action accept', `set srcintf "${src}"`, `set dstintf "${dst}"`, 'set service "ALL"', ...more);
+      return told(gateway([], text)).filter((finding) => finding.startsWith('warning open'));
+    };
+    expect(wide('dialup', 'lan')).toEqual([
+      "warning open: policy 1 is not narrowed by dstintf 'lan': dstaddr alone says what is beyond the tunnel, " +
+        'and that is everything; name the networks',
+    ]);
+    expect(wide('lan', 'dialup')).toMatchObject([
+      expect.stringMatching(/^warning open: policy 1 is not narrowed by srcintf 'lan': srcaddr/),
+    ]);
+    for (const [src, dst, ...more] of [
+      ['dialup', 'any'],
+      ['dialup', 'dialup'],
+      ['wan', 'lan'],
+      ['dialup', 'lan', 'set status disable'],
+      ['dialup', 'lan', 'set action deny'],
+    ] as const)
+      expect(wide(src, dst, ...more), `${src} to ${dst}`).toEqual([]);
   });
   it.each([
     ['srcintf', 'wan9', 'interface', 'system interface'],

@@ -47,13 +47,11 @@ function world(...all: readonly Readonly<Record<string, string>>[]) {
 describe('policies', () => {
   it('none that names the profile: open to and from the inside, not from client to client', () => {
     const { w, one } = world();
-    expect(w.plane.ruled('dial')).toBe(false);
     expect([w.in(one.seal(to(5000))), w.out(from(9))]).toEqual([undefined, undefined]);
     expect(w.in(one.seal(ip4('10.0.0.1', '10.0.0.2', 17, udp(1, 2))))).toBe('firewall');
   });
   it('the first that matches decides, none is no', () => {
     const { w, one } = world({ dstaddr: '"lan"', action: 'deny', service: '"DNS"' }, { dstaddr: '"lan"' });
-    expect(w.plane.ruled('dial')).toBe(true);
     expect([w.in(one.seal(to(53))), w.in(one.seal(to(54))), w.in(one.seal(to(54, '10.8.0.1')))]).toEqual([
       'firewall',
       undefined,
@@ -163,12 +161,24 @@ describe('policies that cannot be resolved never widen what passes', () => {
     { 'internet-service': 'enable' },
     { 'ztna-ems-tag': '"MAC_EMS1_ZTNA_x"' },
   ])('%o', (words) => {
-    expect(rules(words)).toEqual([]);
+    const grant = { accept: false, nat: false, from: [], to: [], services: [] };
+    expect(rules({ ...words, nat: 'enable' })).toMatchObject([grant]);
+    const { w, one } = world(words);
+    expect([w.in(one.seal(to(5000))), w.out(from(9))]).toEqual(['firewall', 'firewall']);
     const [denial] = rules({ ...words, action: 'deny', groups: '"staff"' });
     expect(denial).toMatchObject({ accept: false, groups: [], tags: [] });
     expect([denial?.from.length, denial?.to.length, denial?.services.length]).toEqual([2, 2, 1]);
   });
-  it('a policy that is not in force is none', () => expect(rules({ status: 'disable' })).toEqual([]));
+  it('a policy that is switched off grants and refuses nothing; the tunnel that it names is no open one', () => {
+    for (const action of ['accept', 'deny']) {
+      const { w, one } = world({ status: 'disable', action });
+      expect([w.in(one.seal(to(5000))), w.out(from(9))]).toEqual(['firewall', 'firewall']);
+      const two = world({ status: 'disable', action }, {});
+      expect(two.w.in(two.one.seal(to(5000)))).toBeUndefined();
+    }
+    const { w, one } = world({ status: 'disable', srcintf: '"other"' });
+    expect(w.in(one.seal(to(5000)))).toBeUndefined();
+  });
   it('tags may be wanted all, and some of a second list too', () => {
     const words = { 'ztna-ems-tag': '"EMS1_ZTNA_a" "EMS1_ZTNA_b"', 'ztna-ems-tag-secondary': '"EMS2_CLASS_c"' };
     const named = (sets: (typeof found)[number]['tags']) => sets.map((set) => set.map(({ name }) => name).join(' '));
