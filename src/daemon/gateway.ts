@@ -208,12 +208,14 @@ export async function openGateway(o: GatewayOptions, world: GatewayWorld): Promi
       running.command({ do: 'configure', config });
       return Promise.resolve(engine.deleting - before);
     },
-    state: () =>
-      Promise.resolve({
-        gateways: engine.snapshot(),
-        traffic: traffic.on ? { plane: traffic.view(), now: o.now() } : undefined,
+    state() {
+      const now = o.now();
+      return Promise.resolve({
+        gateways: engine.snapshot(now),
+        traffic: traffic.on ? { plane: traffic.view(), now } : undefined,
         counters: { ...engine.counters(), faults: running.faults, ...traffic.counters(), ...flat(port) },
-      }),
+      });
+    },
     async stop() {
       running.command({ do: 'shutdown' });
       for (let waited = 0; waited < GOODBYE && engine.deleting > 0; waited += LOOK) await sleep(LOOK);

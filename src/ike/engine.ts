@@ -237,10 +237,13 @@ export class Engine {
     return this.#world.out.take();
   }
 
-  /** Plain values about every SA that lives or negotiates; no methods, no secrets. */
-  snapshot(): readonly GatewayView[] {
+  /**
+   * Plain values about every SA that lives or negotiates; no methods, no secrets. Ages and ends are told as of `now` (monotonic
+   * ms): the last verb may be long ago.
+   */
+  snapshot(now: number): readonly GatewayView[] {
     const live = [...this.#world.table.all()].filter((slot) => slot.sa.at !== 'closed' && !slot.replaced);
-    return live.map((slot) => viewOf(slot, this.#world.clocks.now));
+    return live.map((slot) => viewOf(slot, now));
   }
 
   /** Monotonic counters of messages, drops by reason, faults, and gauges of what is held. */

@@ -125,6 +125,20 @@ describe('at its soft end', () => {
   );
 });
 
+describe('to who looks', () => {
+  it(
+    'ages and ends go on while nobody says anything',
+    story(lives({ keylifeseconds: '120' }, { dpd: 'disable' }), async (s) => {
+      await s.connected();
+      const before = s.gateway.view;
+      s.clock.advance(8000);
+      const { age, established, lifetime, children } = s.gateway.view;
+      expect([age, established?.age]).toEqual([before.age + 8, (before.established?.age ?? 0) + 8]);
+      expect([lifetime?.rekey, children[0]?.expires]).toEqual([(before.lifetime?.rekey ?? 0) - 8, 112]);
+    }),
+  );
+});
+
 describe('a client that does not play along', () => {
   it(
     'takes none of the algorithms: the child lives until its hard end, the IKE SA longer',

@@ -137,7 +137,7 @@ export class Gateway implements Party {
   }
 
   get views(): readonly GatewayView[] {
-    return this.engine.snapshot();
+    return this.engine.snapshot(this.#clock.now);
   }
   /** The only SA there is. */
   get view(): GatewayView {
