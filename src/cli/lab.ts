@@ -26,8 +26,12 @@ export const lab: Verb = {
     { name: 'listen', value: 'ADDR', many: true, help: 'a local address, IPv4 or IPv6; without it all of them' },
     { name: 'ike-port', value: 'N', help: 'UDP port for IKE' },
     { name: 'natt-port', value: 'N', help: 'UDP port for NAT traversal' },
-    { name: 'capture', value: 'FILE.pcap', help: 'write every IKE datagram to a file for Wireshark' },
-    { name: 'capture-keys', value: 'DIR', help: "write Wireshark's ikev2_decryption_table there" },
+    { name: 'capture', value: 'FILE.pcap', help: 'write every datagram, IKE and ESP, to a file for Wireshark' },
+    {
+      name: 'capture-keys',
+      value: 'DIR',
+      help: "write Wireshark's ikev2_decryption_table and esp_sa there: who has them reads IKE and the traffic of every peer",
+    },
     {
       name: 'inner',
       value: INNER.join('|'),

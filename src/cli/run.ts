@@ -45,11 +45,11 @@ export const run: Verb = {
       choices: ['ike'],
       help: 'the ike debug stream, as `diagnose debug application ike -1` shows it',
     },
-    { name: 'capture', value: 'FILE.pcap', help: 'write every IKE datagram to a file for Wireshark' },
+    { name: 'capture', value: 'FILE.pcap', help: 'write every datagram, IKE and ESP, to a file for Wireshark' },
     {
       name: 'capture-keys',
       value: 'DIR',
-      help: "write Wireshark's ikev2_decryption_table there: it opens every peer's IKE traffic",
+      help: "write Wireshark's ikev2_decryption_table and esp_sa there: who has them reads IKE and the traffic of every peer",
     },
   ],
   async run(values, terminal) {

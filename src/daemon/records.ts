@@ -31,14 +31,14 @@ export async function openRecords(o: RecordOptions, journal: Journal, unixMs: ()
     await capture?.close();
     throw error;
   }
-  if (o.capture !== undefined) journal.note('warn', 'CAPTURE ON: every IKE datagram is written to a file', { file: o.capture });
+  if (o.capture !== undefined)
+    journal.note('warn', 'CAPTURE ON: every datagram, IKE and ESP, is written to a file', { file: o.capture });
   if (o.captureKeys !== undefined) {
     journal.note(
       'warn',
-      "CAPTURE KEYS ON: the session keys of every peer are written out; whoever has the files reads every peer's IKE traffic",
-      {
-        directory: o.captureKeys,
-      },
+      'CAPTURE KEYS ON: the session keys of every peer, of IKE and of ESP, are written out; ' +
+        'whoever has the files reads what every peer sends and gets, inside of the tunnel, too',
+      { directory: o.captureKeys },
     );
   }
   const once = new Set<string>();

@@ -1,6 +1,7 @@
 /**
  * Wireshark's `ikev2_decryption_table`: with it and a capture, `WIRESHARK_CONFIG_DIR=DIR tshark -r FILE` shows what is inside
- * SK payloads and checks their integrity. The one place where key material leaves the process, and only on an explicit flag.
+ * SK payloads and checks their integrity. It and `esp_sa` beside it are the one place where key material leaves the process, and
+ * only on an explicit flag.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -36,6 +36,18 @@ describe('captures', () => {
     records.keys(keys);
     await records.close();
     expect([lines, await readdir(dir)]).toEqual([[], []]);
+  });
+
+  it('keys of child SAs are written, too, and the warning names them', async () => {
+    const { journal: j, lines } = journal();
+    const records = await openRecords({ capture: undefined, captureKeys: join(dir, 'keys') }, j);
+    const [encrKey, integKey] = [Uint8Array.of(0xab, 0xcd), Uint8Array.of()];
+    records.espKeys({ from: '192.0.2.7', to: '192.0.2.1', spi: 0x1234, encr: 20, integ: 0, encrKey, integKey });
+    await records.close();
+    expect(await readFile(join(dir, 'keys', 'esp_sa'), 'utf8')).toContain('"0xabcd"');
+    expect(lines).toMatchObject([
+      { level: 'warn', msg: expect.stringMatching(/keys of every peer, of IKE and of ESP,.*inside/) },
+    ]);
   });
 
   it('packets alone do not take keys along', async () => {
