@@ -1,9 +1,11 @@
 /** What the gateway needs of a machine, looked at one by one without serving anybody: `postern doctor`. */
-import { access, constants, readFile } from 'node:fs/promises';
+import { access, constants, readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { chooseBackend } from '../../crypto/index.ts';
 import type { Config } from '../config/index.ts';
 import { HEADROOM, TAILROOM } from '../esp/index.ts';
 import {
+  codeOf,
   EnvironmentRefused,
   forwardDrops,
   hasProgram,
@@ -45,8 +47,9 @@ export type Instruments = {
   /** Undefined: it can be done. Throws EnvironmentRefused when not. */
   readonly ports: (o: Patient) => Promise<void>;
   readonly tun: () => Promise<string>;
+  /** Why the C library cannot be called; undefined: it can. */
   readonly native: () => Promise<string | undefined>;
-  /** UDP options that the kernel lacks. */
+  /** UDP options that the kernel lacks; asked only where the C library can be called. */
   readonly lacks: () => Promise<readonly string[]>;
   readonly notForwarding: () => Promise<readonly string[]>;
   /** Chains of nftables that drop what is forwarded, with no word about devices of this prefix. */
@@ -54,8 +57,11 @@ export type Instruments = {
   /** A number of /proc/sys; undefined where there is none. */
   readonly setting: (name: string) => Promise<number | undefined>;
   readonly program: (name: string) => Promise<boolean>;
-  readonly writable: (path: string) => Promise<boolean>;
+  /** Why a directory cannot be used, to follow its name: MISSING, or other words. Undefined: this user may write there. */
+  readonly directory: (path: string) => Promise<string | undefined>;
 };
+
+const MISSING = 'is not there';
 
 const LEAST_NODE = 24;
 /** Before this the clock of the machine was never set: 2025. */
@@ -113,15 +119,26 @@ async function cryptography(look: Instruments): Promise<Finding> {
 
 async function state(path: string, look: Instruments): Promise<Finding> {
   const about = 'state directory';
-  if (await look.writable(path)) return { about, state: 'fine', says: path };
-  return { about, state: 'wrong', says: `${path} is not there, or not to be written`, fix: `mkdir -m 700 ${path}` };
+  const why = await look.directory(path);
+  if (why === undefined) return { about, state: 'fine', says: path };
+  const fix = 'Name a directory that this user may write with --state DIR.';
+  if (why !== MISSING) return { about, state: 'wrong', says: `${path} ${why}`, fix };
+  // `postern run` makes it, and what is missing above it.
+  let [above, obstacle]: [string, string | undefined] = [resolve(path), why];
+  while (obstacle === MISSING && above !== dirname(above)) {
+    above = dirname(above);
+    obstacle = await look.directory(above);
+  }
+  if (obstacle === undefined) return { about, state: 'fine', says: `${path} will be made` };
+  return { about, state: 'wrong', says: `${path} is not there and cannot be made: ${above} ${obstacle}`, fix };
 }
+
+const KOFFI = 'It needs koffi on 64-bit Linux: `npm ci` with optional dependencies.';
 
 async function traffic(look: Instruments): Promise<Finding> {
   const native = await look.native();
   if (native !== undefined) {
-    const fix = 'It needs koffi on 64-bit Linux: `npm ci` with optional dependencies.';
-    return { about: 'traffic', state: 'warning', says: `off: ${native}`, fix };
+    return { about: 'traffic', state: 'warning', says: `off: ${native}`, fix: KOFFI };
   }
   return await tried('traffic', 'warning', async () => `a TUN device can be made (${await look.tun()}, gone again)`);
 }
@@ -136,6 +153,8 @@ async function nat(config: Config | undefined, look: Instruments): Promise<reado
 
 async function speed(look: Instruments): Promise<Finding> {
   const about = 'UDP in runs';
+  const native = await look.native();
+  if (native !== undefined) return { about, state: 'warning', says: `not here: ${native}`, fix: KOFFI };
   const missing = await look.lacks();
   if (missing.length === 0) return { about, state: 'fine', says: 'the kernel sends and gathers datagrams many at a time' };
   const fix = 'Linux has UDP_SEGMENT since 4.18 and UDP_GRO since 5.0: it works without, at a higher price.';
@@ -217,7 +236,7 @@ const instruments: Instruments = {
   },
   async lacks() {
     const calls = await systemCalls();
-    return typeof calls === 'string' ? ['UDP_SEGMENT', 'UDP_GRO'] : offloads(calls);
+    return typeof calls === 'string' ? [] : offloads(calls);
   },
   notForwarding,
   forwardDrops,
@@ -226,9 +245,14 @@ const instruments: Instruments = {
     return text === undefined ? undefined : Number(text);
   },
   program: hasProgram,
-  writable: (path) =>
-    access(path, constants.W_OK).then(
-      () => true,
-      () => false,
-    ),
+  async directory(path) {
+    try {
+      if (!(await stat(path)).isDirectory()) return 'is no directory';
+      await access(path, constants.W_OK | constants.X_OK);
+      return undefined;
+    } catch (error) {
+      const code = codeOf(error);
+      return code === 'ENOENT' || code === 'ENOTDIR' ? MISSING : `cannot be used: ${code}`;
+    }
+  },
 };

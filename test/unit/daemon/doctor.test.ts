@@ -16,7 +16,7 @@ const good: Instruments = {
   forwardDrops: () => Promise.resolve([]),
   setting: () => Promise.resolve(8 * 1024 * 1024),
   program: () => Promise.resolve(true),
-  writable: () => Promise.resolve(true),
+  directory: () => Promise.resolve(undefined),
 };
 const patient = { config: undefined, listen: [], ikePort: 500, nattPort: 4500, state: '/var/lib/postern' };
 const masquerading = { rules: [{ accept: true, nat: true }] } as unknown as Config;
@@ -53,7 +53,6 @@ describe('a machine', () => {
     ],
     ['whose ports are taken', { ports: refused }, 'UDP ports', 'wrong', /No right/],
     ['that may make no device', { tun: refused }, 'traffic', 'warning', /No right/],
-    ['without system calls', { native: () => Promise.resolve('no koffi') }, 'traffic', 'warning', /off: no koffi/],
     ['with an old kernel', { lacks: () => Promise.resolve(['UDP_GRO']) }, 'UDP in runs', 'warning', /UDP_GRO/],
     ['with small buffers', { setting: () => Promise.resolve(212_992) }, 'socket buffers', 'warning', /rmem_max and .*wmem_max/],
     ['that keeps packets', { notForwarding: () => Promise.resolve(['a.b']) }, 'forwarding', 'warning', /a\.b is 0/],
@@ -65,13 +64,38 @@ describe('a machine', () => {
       /ip filter postern, and no rule there names postern\*/,
     ],
     ['without nft', { program: () => Promise.resolve(false) }, 'masquerade', 'warning', /nft is not installed/],
-    ['without its directory', { writable: () => Promise.resolve(false) }, 'state directory', 'wrong', /not there/],
+    [
+      'with a file in its place',
+      { directory: () => Promise.resolve('is no directory') },
+      'state directory',
+      'wrong',
+      /no directory/,
+    ],
   ])('%s is told that, and what to do', async (_, lacks, about, state, says) => {
     const found = bad(await examine({ ...patient, config: masquerading }, { ...good, ...lacks }));
     expect(found).toHaveLength(1);
     expect(found[0]).toMatchObject({ about, state });
     expect(found[0]?.says).toMatch(says);
     expect(found[0]?.fix).toBeTruthy();
+  });
+
+  it('without koffi is told that where it looks at traffic and at UDP, and the kernel is not blamed', async () => {
+    const lacks = () => Promise.reject(new TypeError('it cannot be asked'));
+    const found = bad(await examine(patient, { ...good, native: () => Promise.resolve('koffi is not installed'), lacks }));
+    expect(found.map(({ about, says }) => [about, says])).toEqual([
+      ['traffic', 'off: koffi is not installed'],
+      ['UDP in runs', 'not here: koffi is not installed'],
+    ]);
+    for (const { fix } of found) expect(fix).toMatch(/needs koffi/);
+  });
+
+  it.each<[string, string | undefined, Finding['state'], string]>([
+    ['may be written', undefined, 'fine', 'will be made'],
+    ['may not', 'cannot be used: EACCES', 'wrong', 'is not there and cannot be made: /var cannot be used: EACCES'],
+  ])('whose state directory is missing, and what is there above it %s', async (_, above, state, says) => {
+    const directory = (path: string) => Promise.resolve(path === '/var' ? above : 'is not there');
+    const found = await examine(patient, { ...good, directory });
+    expect(found.find(({ about }) => about === 'state directory')).toMatchObject({ state, says: `/var/lib/postern ${says}` });
   });
 
   it('whose firewall has two such chains is told of both at once, with every rule that mends it', async () => {
