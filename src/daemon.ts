@@ -3,7 +3,7 @@
  * answer their questions and somebody to listen; ends all of it in good order.
  */
 import type { Config } from './config/index.ts';
-import type { ControlServer } from './control/index.ts';
+import type { ControlServer, TrafficOff } from './control/index.ts';
 import { openControl } from './daemon/control.ts';
 import { type Gateway, type GatewayState, type GatewayWorld, openGateway, unixTime, unreachable } from './daemon/gateway.ts';
 import { type InsideWish, insideOpener, warnOfForwarding } from './daemon/inside.ts';
@@ -127,7 +127,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     // Not before the ports are ours: an old capture is replaced, and not for a start that comes to nothing.
     records = await openRecords(o, journal);
     const shown = gateway;
-    control = await openControl(o.state, { journal, posture, unix: unixTime, state: () => shown.state(), reload });
+    control = await openControl(o.state, {
+      ...{ journal, posture, unix: unixTime, reload },
+      state: () => shown.state(),
+      trafficOff: () => offOf(shown),
+    });
     gateway.begin(records);
   } catch (error) {
     await gateway?.stop();
@@ -200,13 +204,16 @@ function alone(o: DaemonOptions, world: GatewayWorld): Promise<Gateway> {
   );
 }
 
-function tellTraffic({ traffic }: Gateway, journal: Journal): void {
-  if (!traffic.on) {
-    journal.note('warn', 'traffic off: clients authenticate, get an address and child SAs, and no packet is carried', {
-      why: traffic.why,
-      fix: `${traffic.fix} \`postern doctor\` looks at all of it.`,
-    });
+/** The same for the journal and for who asks later. */
+function offOf({ traffic }: Gateway): TrafficOff | undefined {
+  return traffic.on ? undefined : { why: traffic.why, fix: `${traffic.fix} \`postern doctor\` looks at all of it.` };
+}
+
+function tellTraffic(gateway: Gateway, journal: Journal): void {
+  const off = offOf(gateway);
+  if (off !== undefined) {
+    journal.note('warn', 'traffic off: clients authenticate, get an address and child SAs, and no packet is carried', off);
     return;
   }
-  journal.note('info', traffic.text);
+  journal.note('info', gateway.traffic.text);
 }

@@ -13,7 +13,7 @@ import {
 import { gatewayList } from './renderGateway.ts';
 import { trafficTotals, tunnelList, tunnelListHeader, tunnelNamesHeader, tunnelSummary } from './renderTunnel.ts';
 import type { Commands, Io } from './server.ts';
-import type { ControlView, EmsView } from './view.ts';
+import type { ControlView, EmsView, TrafficOff } from './view.ts';
 import { type Command, EXIT, listing, runWords, type Words } from './words.ts';
 
 const NOTHING = { text: '', least: 0, most: 0 } as const;
@@ -68,10 +68,16 @@ const totals: Command<ControlView> = {
   args: NOTHING,
   async run(view, io) {
     const { traffic } = await view.tunnels();
-    await io.out(traffic === undefined ? 'Traffic is off: no packet is carried.\n' : trafficTotals(traffic));
+    await io.out(traffic === undefined ? notCarried(view.trafficOff()) : trafficTotals(traffic));
     return traffic === undefined ? EXIT.no : EXIT.ok;
   },
 };
+
+/** As the journal says at the start. Without a reason it is on, and nobody has said what is carried: workers can be busy. */
+function notCarried(off: TrafficOff | undefined): string {
+  if (off === undefined) return 'Traffic is on, but what is carried is not known at the moment: try again.\n';
+  return `Traffic is off: no packet is carried.\nWhy: ${printable(off.why, 1024)}\nFix: ${printable(off.fix, 1024)}\n`;
+}
 
 const endpoints: Command<ControlView> = {
   help: 'devices that EMS has told of; restricted to an address, a MAC address, an EMS serial number, a tenant',

@@ -3,4 +3,4 @@ export { type ControlClient, connectControl, type Person } from './client.ts';
 export { commandList, controlCommands } from './commands.ts';
 export { ControlRefused } from './refused.ts';
 export { type Commands, type ControlOptions, type ControlServer, type Io, serveControl } from './server.ts';
-export type { ControlView, EmsView, GatewayShown, TrafficShown } from './view.ts';
+export type { ControlView, EmsView, GatewayShown, TrafficOff, TrafficShown } from './view.ts';

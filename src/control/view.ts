@@ -17,12 +17,17 @@ export type GatewayShown = GatewayView;
 /** The data plane, and the moment (monotonic ms) by which its own moments are told. */
 export type TrafficShown = { readonly plane: PlaneView; readonly now: number };
 
+/** Why no packets are carried, and what helps: sentences for people. */
+export type TrafficOff = { readonly why: string; readonly fix: string };
+
 export interface ControlView {
   /** Seconds since 1970. */
   now(): number;
   ems(): readonly EmsView[];
   /** IKE SAs, and the data plane: undefined when no packets are carried. */
   tunnels(): Promise<{ readonly gateways: readonly GatewayShown[]; readonly traffic: TrafficShown | undefined }>;
+  /** Undefined while packets are carried. */
+  trafficOff(): TrafficOff | undefined;
   /** Reads the configuration again; `text` for people. Never rejects. */
   reload(): Promise<{ readonly ok: boolean; readonly text: string }>;
   /** By `EmsView.key`. */

@@ -1,6 +1,6 @@
 /** The control socket of a daemon that has a state directory: what people may see and do through it. */
 import { join } from 'node:path';
-import { ControlRefused, type ControlServer, controlCommands, serveControl } from '../control/index.ts';
+import { ControlRefused, type ControlServer, controlCommands, serveControl, type TrafficOff } from '../control/index.ts';
 import type { Journal } from '../log/index.ts';
 import { EnvironmentRefused } from '../net/index.ts';
 import type { GatewayState } from './gateway.ts';
@@ -12,6 +12,7 @@ export type ControlWorld = {
   /** Seconds since 1970. */
   readonly unix: () => number;
   readonly state: () => Promise<Pick<GatewayState, 'gateways' | 'traffic'>>;
+  readonly trafficOff: () => TrafficOff | undefined;
   readonly reload: () => Promise<{ readonly ok: boolean; readonly text: string }>;
 };
 
@@ -22,7 +23,7 @@ export type ControlWorld = {
  */
 export async function openControl(state: string | undefined, world: ControlWorld): Promise<ControlServer | undefined> {
   if (state === undefined) return undefined;
-  const { journal, posture, unix, state: shown, reload } = world;
+  const { journal, posture, unix, state: shown, trafficOff, reload } = world;
   try {
     return await serveControl({
       path: join(state, 'control.sock'),
@@ -35,6 +36,7 @@ export async function openControl(state: string | undefined, world: ControlWorld
       commands: controlCommands({
         now: unix,
         tunnels: shown,
+        trafficOff,
         reload,
         admin: (key) => posture.admins.get(key),
         ems: () =>

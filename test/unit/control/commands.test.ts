@@ -86,13 +86,17 @@ describe('tunnels', () => {
   });
 
   it('while nothing is carried they are shown without counts, and that is said', async () => {
-    const off = { traffic: undefined };
+    const off = { traffic: undefined, off: { why: 'No right.', fix: 'Be \u001b[2Jroot.' } };
     expect((await typed(['get', 'vpn', 'ipsec', 'tunnel', 'summary'], off)).text).toContain(
       "'dialup_0' 198.51.100.7:55846  selectors(total,up): 1/1  rx(pkt,err): 0/0  tx(pkt,err): 0/0\n",
     );
     expect(await typed(['diagnose', 'postern', 'traffic'], off)).toEqual({
       code: 1,
-      text: 'Traffic is off: no packet is carried.\n',
+      text: 'Traffic is off: no packet is carried.\nWhy: No right.\nFix: Be \\x1b[2Jroot.\n',
+    });
+    expect(await typed(['diagnose', 'postern', 'traffic'], { traffic: undefined })).toEqual({
+      code: 1,
+      text: expect.stringContaining('try again'),
     });
   });
 });

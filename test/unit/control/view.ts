@@ -1,9 +1,9 @@
 /** A view of a daemon with two EMS and a few gateways, for the commands and their layouts. */
-import type { ControlView, EmsView, GatewayShown, TrafficShown } from '../../../src/control/index.ts';
+import type { ControlView, EmsView, GatewayShown, TrafficOff, TrafficShown } from '../../../src/control/index.ts';
 import { newCounters } from '../../../src/esp/counters.ts';
 
 type EndpointRecord = EmsView['records'][number];
-export type Told = { readonly names?: readonly string[]; readonly traffic?: TrafficShown | undefined };
+export type Told = { readonly names?: readonly string[]; readonly traffic?: TrafficShown | undefined; readonly off?: TrafficOff };
 
 export const NOW = 1_795_765_000;
 const TENANT = '0'.repeat(32);
@@ -184,6 +184,7 @@ export function view({ names = ['lab', 'spare'], ...told }: Told): ControlView {
     now: () => NOW,
     ems: () => all,
     tunnels: () => Promise.resolve({ gateways, traffic: shown }),
+    trafficOff: () => told.off,
     reload: () => Promise.resolve({ ok: names.length > 0, text: 'gw.conf: no findings\nin force' }),
     admin: (key) => ({
       verify: say(`verify ${key}`, 0),

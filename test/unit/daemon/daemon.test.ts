@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Config } from '../../../src/config/index.ts';
+import { connectControl } from '../../../src/control/index.ts';
 import { startDaemon } from '../../../src/daemon.ts';
 import { openJournal } from '../../../src/log/index.ts';
 
@@ -47,7 +48,7 @@ const config: Config = {
 /** A header of IKE version 3: whatever follows, it is answered with INVALID_MAJOR_VERSION (RFC 7296 §2.5). */
 const versionThree = Buffer.from('00112233445566770000000000000000' + '21302208000000000000001c', 'hex');
 
-const start = async (o: { capture?: string } = {}) => {
+const start = async (o: { capture?: string; state?: string } = {}) => {
   const lines: { level: string; msg: string }[] = [];
   const journal = openJournal({ stream: { write: (text: string) => void lines.push(JSON.parse(text)) } });
   const daemon = await startDaemon({
@@ -56,6 +57,7 @@ const start = async (o: { capture?: string } = {}) => {
     ikePort: 0,
     nattPort: 0,
     capture: o.capture,
+    state: o.state,
     captureKeys: undefined,
     journal,
   });
@@ -104,10 +106,17 @@ describe('the daemon', () => {
     expect(heard.filter((line) => line.startsWith('ike V=root:0: udp comes 127.0.0.1:'))).toHaveLength(1);
   });
 
-  it('says once that no traffic is carried', async () => {
-    const { daemon, lines } = await start();
+  it('says once that no traffic is carried, and in the same words to who asks', async () => {
+    const { daemon, lines } = await start({ state: dir });
+    const heard: string[] = [];
+    const client = await connectControl(join(dir, 'control.sock'));
+    const person = { out: (text: string) => void heard.push(text), ask: () => Promise.resolve(false) };
+    await client.run({ words: ['diagnose', 'postern', 'traffic'], terminal: false }, person);
     await daemon.stop();
-    expect(lines.filter((l) => l.msg.includes('traffic off'))).toEqual([expect.objectContaining({ level: 'warn' })]);
+    const why = 'nobody asked for it.';
+    const fix = expect.stringMatching(/--inner tun.* `postern doctor`/);
+    expect(lines.filter((l) => l.msg.includes('traffic off'))).toEqual([expect.objectContaining({ level: 'warn', why, fix })]);
+    expect(heard.join('')).toMatch(/^Traffic is off: .*\nWhy: nobody asked for it\.\nFix: .*--inner tun.* `postern doctor`/);
   });
 
   it('that cannot bind leaves nothing behind', async () => {
