@@ -170,6 +170,7 @@ const MEANING: Readonly<Record<DropReason, string>> = {
   firewall: 'no policy accepts it',
   fragment: 'a later fragment, where ports decide',
   'no-route': 'to an inner address that nobody has',
+  multicast: 'to a group or to the link, as this machine says it on every device: no tunnel carries that',
   'too-big': 'larger than the tunnel, and may not be fragmented',
   ttl: 'its hops are used up',
   lifetime: 'its SA is over',

@@ -18,6 +18,7 @@ const REASONS = [
   'firewall',
   'fragment',
   'no-route',
+  'multicast',
   'too-big',
   'ttl',
   'lifetime',

@@ -185,6 +185,12 @@ export function amend(b: Uint8Array, checksumAt: number, was: number, is: number
   write16(b, checksumAt, fold(sum));
 }
 
+/** To a group, to everybody, or to this link alone: what a machine says on each of its devices. */
+export function toMany({ version, d0, d3 }: Inner): boolean {
+  if (version === 6) return d0 >>> 24 === 0xff || d0 >>> 22 === 0x3fa;
+  return d3 >>> 28 === 14 || d3 >>> 0 === 0xffff_ffff;
+}
+
 /** Takes one from TTL or hop limit. False when it is used up. */
 export function hop(b: Uint8Array, { version, at }: Inner): boolean {
   if (version === 6) {

@@ -9,7 +9,7 @@ import type { FirewallRule, Range } from '../config/index.ts';
 import type { Clearance } from '../posture/index.ts';
 import { add, type Counters, copyOf, type DropReason, newCounters } from './counters.ts';
 import { Firewall } from './firewall.ts';
-import { hop, Inner } from './ip.ts';
+import { hop, Inner, toMany } from './ip.ts';
 import { type Owner, Owners } from './owners.ts';
 import { ESP_HEADER, HEADROOM, NextHeader, pad, read32, TAILROOM, unpad, write32 } from './packet.ts';
 import { holdsDestination, type Span, spanOf } from './ranges.ts';
@@ -232,7 +232,7 @@ export class DataPlane {
     const p = this.#inner;
     if (!p.parse(b, at, length)) return this.#dropOut(undefined, 'malformed');
     const owner = this.#owners.destination(p);
-    if (owner === undefined) return this.#dropOut(undefined, 'no-route');
+    if (owner === undefined) return this.#dropOut(undefined, toMany(p) ? 'multicast' : 'no-route');
     const sa = childFor(owner, p);
     if (sa === undefined) return this.#dropOut(undefined, unseen(p, 'selector'));
     if (sa.valve === 'shut') return this.#dropOut(sa, 'valve-shut');

@@ -68,7 +68,7 @@ interop('hostile ESP', () => {
       Object.entries(after)
         .map(([reason, n]) => [reason, n - (before[reason] ?? 0)] as const)
         // The gateway's own kernel now and then speaks multicast on its TUN device, to nobody.
-        .filter(([reason, n]) => n > 0 && reason !== 'no-route'),
+        .filter(([reason, n]) => n > 0 && reason !== 'multicast'),
     );
   };
   const captured = async (name: string) => {

@@ -88,6 +88,11 @@ describe('what is dropped', () => {
     const narrow = client(1, GCM, { TSr: [{ ...host(v4('10.9.0.2')), protocol: 17, startPort: 53, endPort: 53 }] });
     v.connect(narrow);
     expect(v.out(ip4('10.9.0.2', '10.0.0.9', 17, udp(53, 1)))).toBe('no-route');
+    for (const to of ['224.0.0.1', '239.255.255.250', '255.255.255.255'])
+      expect(v.out(ip4('10.9.0.2', to, 17, udp(53, 1)))).toBe('multicast');
+    for (const to of ['ff02::16', 'fe80::1', 'febf::1']) expect(v.out(ip6('fd50::1', to, 17, udp(53, 1)))).toBe('multicast');
+    for (const to of ['fec0::1', 'fd10::1']) expect(v.out(ip6('fd50::1', to, 17, udp(53, 1)))).toBe('no-route');
+    for (const to of ['223.255.255.255', '240.0.0.1']) expect(v.out(ip4('10.9.0.2', to, 17, udp(53, 1)))).toBe('no-route');
     expect(v.out(ip4('10.9.0.2', '10.0.0.1', 17, udp(54, 1)))).toBe('selector');
     expect(v.out(ip4('10.9.0.2', '10.0.0.1', 17, udp(53, 1)))).toBeUndefined();
     expect(v.in(narrow.seal(ip4('10.0.0.1', '10.9.0.3', 17, udp(1, 53))))).toBe('selector');
