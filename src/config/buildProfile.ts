@@ -97,6 +97,14 @@ function tellTransport(entry: Phase1Entry, { findings }: Context): void {
       placeOf(entry, 'transport'),
       `transport ${transport} of ${quoted(entry)} is not served yet: clients reach it by UDP only`,
     );
+  // Without NAT detection in our answer a client stays on port 500, and its ESP would be IP protocol 50.
+  if (get(entry, 'nattraversal') === 'disable')
+    findings.warn(
+      'conflict',
+      placeOf(entry, 'nattraversal'),
+      `${quoted(entry)} keeps its clients on the IKE port, and ESP is carried in UDP on the NAT-T port only: ` +
+        'their child SAs are refused, no traffic passes; set nattraversal enable',
+    );
 }
 
 type Places = Pick<Profile, 'interface' | 'ipVersion' | 'localGw' | 'localAddresses'>;

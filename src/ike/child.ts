@@ -33,7 +33,12 @@ export type ChildRequest = {
   readonly old: ChildSa | undefined;
 };
 
-const NOT_CARRIED = 'its ESP would be IP protocol 50, and only ESP in UDP is carried: the peer must do NAT traversal';
+/** Why the child of a peer on the IKE port carries nothing, and who can mend it: we, where NAT traversal was not offered. */
+function notCarried({ name, nattraversal }: ChildRequest['profile']): string {
+  const what = 'its ESP would be IP protocol 50, and only ESP in UDP is carried';
+  if (nattraversal !== 'disable') return `${what}: the peer must do NAT traversal`;
+  return `${what}: ${name} says nattraversal disable, set nattraversal enable`;
+}
 
 export type ChildOutcome =
   | { readonly kind: 'made'; readonly child: ChildSa; readonly keys: ChildKeys; readonly payloads: readonly Payload[] }
@@ -51,9 +56,10 @@ export function makeChild(request: ChildRequest, env: Env): ChildOutcome {
   env.say({ child: number }, phrases.peerProposal);
   saySelectors(env, { child: number }, request.TSi, request.TSr);
   if (env.encapsulates && !env.path.natt) {
-    env.say({ child: number }, phrases.mismatch, NOT_CARRIED);
-    env.tell({ kind: 'child-refused', notify: 'NO_PROPOSAL_CHOSEN', why: NOT_CARRIED });
-    return { kind: 'refused', notify: notify('NO_PROPOSAL_CHOSEN'), name: 'NO_PROPOSAL_CHOSEN', why: NOT_CARRIED };
+    const why = notCarried(profile);
+    env.say({ child: number }, phrases.mismatch, why);
+    env.tell({ kind: 'child-refused', notify: 'NO_PROPOSAL_CHOSEN', why });
+    return { kind: 'refused', notify: notify('NO_PROPOSAL_CHOSEN'), name: 'NO_PROPOSAL_CHOSEN', why };
   }
   const assigned = { ipv4: request.assigned4, ipv6: request.assigned6 };
   const modeCfg = profile.modeCfg?.assign === true;

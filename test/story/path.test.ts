@@ -95,6 +95,27 @@ describe('NAT traversal', () => {
   );
 
   it(
+    'nattraversal disable, and ESP goes in UDP only: no child, and it is our own setting that is blamed',
+    story({ profiles: [{ phase1: { nattraversal: 'disable' } }], encapsulates: true }, async (s) => {
+      const client = await s.connect();
+      expect(client.at).toBe('established');
+      expect(client.installed).toBe(0);
+      const [refused] = s.gateway.told('child-refused');
+      expect(refused).toMatchObject({ notify: 'NO_PROPOSAL_CHOSEN', why: expect.stringMatching(/set nattraversal enable$/) });
+      expect(refused?.why).not.toContain('the peer must');
+    }),
+  );
+
+  it(
+    'ESP goes in UDP only: whoever detects NATs is led to the port of it, none there or not',
+    story({ encapsulates: true }, async (s) => {
+      const client = await s.connected();
+      expect(s.gateway.view).toMatchObject({ local: { port: 4500 }, remote: { port: 4500 } });
+      expectAgreement(s.gateway, client);
+    }),
+  );
+
+  it(
     'a client that fakes a NAT gets one',
     story({}, async (s) => {
       const client = await s.connected({ fakeNat: true });

@@ -45,6 +45,8 @@ export type GatewayOptions = {
   readonly watch?: Watch;
   /** One of several engines of a gateway. */
   readonly lane?: Lane;
+  /** As with a data plane, which carries ESP in UDP only. */
+  readonly encapsulates?: boolean;
 };
 
 export class Gateway implements Party {
@@ -92,6 +94,7 @@ export class Gateway implements Party {
       exportKeys: debug,
       watch: o.watch,
       lane: o.lane ?? ALONE,
+      encapsulates: o.encapsulates === true,
     });
   }
 

@@ -27,6 +27,8 @@ export type SceneOptions = ConfigText & {
   readonly watch?: Watch;
   /** One of several engines of a gateway. */
   readonly lane?: Lane;
+  /** As with a data plane, which carries ESP in UDP only. */
+  readonly encapsulates?: boolean;
   /** Where the gateway listens. */
   readonly addresses?: readonly string[];
 };
@@ -54,7 +56,8 @@ export class Scene {
   readonly #forgiven = new Set<LabClient>();
   #secrets: readonly string[] = Object.values(secrets);
 
-  constructor({ config, seed = 'story', weather = {}, script, debug, addresses, watch, lane, ...text }: SceneOptions) {
+  constructor({ config, seed = 'story', weather = {}, script, debug, addresses, ...o }: SceneOptions) {
+    const { watch, lane, encapsulates, ...text } = o;
     this.random = new SeededRandom(seed);
     this.net = new VirtualNet({ clock: this.clock, random: this.random, weather });
     this.gateway = new Gateway({
@@ -66,6 +69,7 @@ export class Scene {
       ...(addresses === undefined ? {} : { addresses }),
       ...(watch === undefined ? {} : { watch }),
       ...(lane === undefined ? {} : { lane }),
+      ...(encapsulates === undefined ? {} : { encapsulates }),
     });
     this.net.attach(this.gateway);
   }

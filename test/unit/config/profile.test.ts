@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/index.ts';
 import { addressOctets, IdType } from '../../../src/wire/index.ts';
-import { gateway, profileOf, told, users } from './text.ts';
+import { gateway, places, profileOf, told, users } from './text.ts';
 
 const octets = (text: string): Uint8Array => addressOctets(text) ?? new Uint8Array();
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -406,5 +406,21 @@ describe('transport', () => {
     expect(told(gateway([`set transport ${value}`]))).toEqual([
       `warning later: transport ${value} of 'dialup' is not served yet: clients reach it by UDP only`,
     ]);
+  });
+});
+
+describe('nattraversal', () => {
+  it.each(['enable', 'forced'])('%s is fine', (value) => expect(told(gateway([`set nattraversal ${value}`]))).toEqual([]));
+  it('disable is told, with its place: ESP goes in UDP only', () => {
+    const text = gateway(['set nattraversal disable']);
+    expect(told(text)).toEqual([
+      "warning conflict: 'dialup' keeps its clients on the IKE port, and ESP is carried in UDP on the NAT-T port only: " +
+        'their child SAs are refused, no traffic passes; set nattraversal enable',
+    ]);
+    expect(places(text)).toEqual(['13:26 disable']);
+  });
+  it('disable of a tunnel that is left out is not told', () => {
+    const text = gateway(['set nattraversal disable']).replace('set type dynamic', 'set type static');
+    expect(told(text).filter((line) => line.includes('NAT-T'))).toEqual([]);
   });
 });
