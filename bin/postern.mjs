@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 const OLDEST = 24;
 const command = new URL('postern.ts', import.meta.url);
+process.on('SIGUSR1', () => undefined); // of both: see the command
 const pinnedNode = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url));
 
 if (Number(process.versions.node.split('.')[0]) >= OLDEST) await import(command.href);

@@ -4,6 +4,9 @@ import process from 'node:process';
 
 const OLDEST = 24;
 
+// Unheard, it has Node open its debugger on the loopback, where any user of the machine could read keys and run code as us.
+process.on('SIGUSR1', () => undefined);
+
 if (Number(process.versions.node.split('.')[0]) < OLDEST) {
   process.stderr.write(
     `postern: Node ${process.versions.node} is too old, ${OLDEST} or newer is needed.\n` +

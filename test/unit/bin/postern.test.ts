@@ -1,5 +1,6 @@
 /** `bin/postern.mjs` on a Node that is too old: this one, told by a preloaded word that it is. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,13 +33,15 @@ async function pin(): Promise<void> {
   await symlink(process.execPath, join(checkout, 'node_modules', '.bin', 'node'));
 }
 
+type Said = (kill: (signal: NodeJS.Signals) => void) => void;
+
 /** Runs the command; `said` sees what it says, with the process. */
-function typed(words: readonly string[], { old = true, said }: { old?: boolean; said?: (kill: () => void) => void } = {}) {
+function typed(words: readonly string[], { old = true, said }: { old?: boolean; said?: Said } = {}) {
   const node = spawn(process.execPath, [...(old ? ['--import', OLD] : []), join(checkout, 'bin', 'postern.mjs'), ...words]);
   let [out, err] = ['', ''];
   node.stdout.on('data', (text) => {
     out += text;
-    said?.(() => void node.kill('SIGTERM'));
+    said?.((signal) => void node.kill(signal));
   });
   node.stderr.on('data', (text) => {
     err += text;
@@ -63,11 +66,31 @@ describe('the command in a checkout', () => {
 
   it('passes signals on, and a death by one', async () => {
     await pin();
-    expect(await typed(['wait'], { said: (kill) => kill() })).toMatchObject({
+    expect(await typed(['wait'], { said: (kill) => kill('SIGTERM') })).toMatchObject({
       code: 42,
       out: expect.stringMatching(/SIGTERM\n$/),
     });
     expect(await typed(['die'])).toMatchObject({ code: 137 });
+  });
+
+  it.each([true, false])('SIGUSR1 opens no debugger (handed over: %s)', async (old) => {
+    await pin();
+    const said: Said = (kill) => {
+      kill('SIGUSR1');
+      setTimeout(() => kill('SIGTERM'), 300);
+    };
+    expect(await typed(['wait'], { old, said })).toMatchObject({ code: 42, err: '' });
+  });
+
+  it('nor does it without the launcher', async () => {
+    const counts = `data:text/javascript,process.on('exit',()=>console.log(process.listenerCount('SIGUSR1')))`;
+    const node = spawn(process.execPath, ['--import', counts, real.replace(/mjs$/, 'ts'), '--version']);
+    let out = '';
+    node.stdout.on('data', (text) => {
+      out += text;
+    });
+    await once(node, 'close');
+    expect(out).toMatch(/\n1\n$/);
   });
 
   it('without a pinned one says that it is too old: 3', async () => {
