@@ -41,7 +41,8 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   const { config, findings: told } = loadConfig(text);
   const wrong = told.some((f) => f.level === 'error');
   // A block to paste may be without one, a file to run may not. Where something is wrong, there may be a gateway behind it.
-  const findings = wrong ? told : [...(config.profiles.length === 0 ? [NOTHING] : openProfiles(config)), ...told];
+  const more = wrong ? [] : config.profiles.length === 0 ? [NOTHING] : openProfiles(config);
+  const findings = [...more, ...told].sort((a, b) => a.line - b.line || a.column - b.column);
   const judged = { findings, text: describe(findings, path, text) };
   if (wrong) return { kind: 'wrong', ...judged };
   return { kind: 'loaded', config, source: text, ...judged, exposed: exposure(path, mode, text) };

@@ -153,6 +153,8 @@ describe('postern check', () => {
     expect((await typed(['check', '--config', await file('free.conf', GOOD)])).out).toContain(
       `free.conf:${line}:1: warning: ${said}`,
     );
+    const behind = await typed(['check', '--config', await file('order.conf', `config nonsense\nend\n${GOOD}`)]);
+    expect(behind.out.indexOf('nonsense')).toBeLessThan(behind.out.indexOf(said)); // in the order of the text
     const policy = `config firewall policy\nedit 1\nset srcintf "${name}"\nset status disable\nnext\nend\n`;
     expect((await typed(['check', '--config', await file('ruled.conf', GOOD + policy)])).out).not.toContain(said);
   });
