@@ -1,8 +1,8 @@
 /** The configuration file: read, judged, and said in people's words. */
 import { open } from 'node:fs/promises';
-import { type Config, type Finding, loadConfig, renderFindings } from '../config/index.ts';
+import { byPlace, type Config, type Finding, loadConfig, renderFindings } from '../config/index.ts';
 import type { Reread } from '../daemon.ts';
-import { unruled } from '../esp/index.ts';
+import { isRuled } from '../esp/index.ts';
 import { codeOf } from '../net/index.ts';
 
 /** Larger than any real backup; a file beyond it is not one. */
@@ -42,7 +42,7 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   const wrong = told.some((f) => f.level === 'error');
   // A block to paste may be without one, a file to run may not. Where something is wrong, there may be a gateway behind it.
   const more = wrong ? [] : config.profiles.length === 0 ? [NOTHING] : openProfiles(config);
-  const findings = [...more, ...told].sort((a, b) => a.line - b.line || a.column - b.column);
+  const findings = [...more, ...told].sort(byPlace);
   const judged = { findings, text: describe(findings, path, text) };
   if (wrong) return { kind: 'wrong', ...judged };
   return { kind: 'loaded', config, source: text, ...judged, exposed: exposure(path, mode, text) };
@@ -69,14 +69,8 @@ const NOTHING: Finding = {
 
 /** A gateway may be meant to have no policies; who pasted one without them ought to know. */
 function openProfiles({ profiles, rules }: Config): readonly Finding[] {
-  const open = new Set(
-    unruled(
-      rules,
-      profiles.map(({ name }) => name),
-    ),
-  );
   return profiles
-    .filter(({ name }) => open.has(name))
+    .filter(({ name }) => !isRuled(rules, name))
     .map(({ name, line }) => ({
       ...{ level: 'warning', line, column: 1, word: '', code: 'open' },
       message: `no firewall policy names phase1-interface '${name}': all that its clients send is let through, and all to them`,

@@ -24,6 +24,9 @@ const hostless = (bits: number): number => (bits >= 8 ? 255 : bits <= 0 ? 0 : (2
 
 export const rangeOf = (prefix: Prefix): Range => ({ start: masked(prefix.address, prefix.length), end: lastOf(prefix) });
 
+/** Does it hold every address of its family? */
+export const isWhole = ({ start, end }: Range): boolean => isZero(start) && end.every((octet) => octet === 0xff);
+
 export const overlap = (a: Range, b: Range): boolean =>
   a.start.length === b.start.length && compareOctets(a.start, b.end) <= 0 && compareOctets(b.start, a.end) <= 0;
 

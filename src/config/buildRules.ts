@@ -4,6 +4,7 @@
  * that is switched off: the tunnel that it names is still one with policies, and what none of them accepts is refused.
  */
 import { type PostureTag, parsePostureTag } from '../posture/index.ts';
+import { isWhole } from './address.ts';
 import { type Family, isAddress, resolve, wholeRange } from './buildAddress.ts';
 import { Findings } from './findings.ts';
 import { entriesOf, entryAt, type Store } from './interpret.ts';
@@ -78,20 +79,20 @@ const BUILT_IN: Readonly<Record<string, readonly FirewallService[]>> = {
  * when it accepts: that is said where a tunnel is concerned. About nothing is one that is disabled, too.
  */
 export function buildRules(store: Store, findings: Findings): readonly FirewallRule[] {
-  const isTunnel = (name: string): boolean => entryAt(store, phase1, name) !== undefined;
+  const ofTunnels: NamesTunnels = (names) => names.some((name) => name === 'any' || entryAt(store, phase1, name) !== undefined);
   return entriesOf(store, policy).map((entry): FirewallRule => {
     const accept = get(entry, 'action') === 'accept';
-    const { from, to, services, tags, unsure } = partsOf(store, entry);
     const [srcintf, dstintf] = [get(entry, 'srcintf'), get(entry, 'dstintf')];
     const rule = { id: Number(entry.key.text), accept, nat: accept && get(entry, 'nat'), srcintf, dstintf };
     const nobody = { tags: [], users: [], groups: [] };
     const nothing = { ...rule, ...nobody, accept: false, nat: false, from: [], to: [], services: [] };
     if (!get(entry, 'status')) return nothing;
+    const { from, to, services, tags, unsure } = partsOf(store, entry);
     if (unsure === undefined) {
-      if (accept) warnOfWide(entry, from, to, isTunnel, findings);
+      if (accept) warnOfWide(entry, from, to, ofTunnels, findings);
       return { ...rule, from, to, services, tags, users: get(entry, 'users'), groups: get(entry, 'groups') };
     }
-    if ([...srcintf, ...dstintf].some((name) => name === 'any' || isTunnel(name))) {
+    if (ofTunnels([...srcintf, ...dstintf])) {
       const what = accept ? 'lets nothing through' : 'refuses everything on its interfaces';
       findings.warn('later', entry.key, `policy ${rule.id} ${what}: ${unsure}`);
     }
@@ -99,6 +100,9 @@ export function buildRules(store: Store, findings: Findings): readonly FirewallR
     return accept ? nothing : { ...rule, ...nobody, from: all, to: all, services: [ALL] };
   });
 }
+
+/** Is one of these interfaces a tunnel, or any of them? */
+type NamesTunnels = (interfaces: readonly string[]) => boolean;
 
 /**
  * Whatever is no tunnel is the inside, by whichever interface a packet goes there: a policy that relies on that of a FortiGate's
@@ -108,7 +112,7 @@ function warnOfWide(
   entry: PolicyEntry,
   from: readonly Range[],
   to: readonly Range[],
-  isTunnel: (name: string) => boolean,
+  ofTunnels: NamesTunnels,
   findings: Findings,
 ): void {
   const sides = [
@@ -117,8 +121,7 @@ function warnOfWide(
   ] as const;
   for (const [interfaces, addresses, ranges, others] of sides) {
     const names = get(entry, interfaces);
-    if (names.some((name) => name === 'any' || isTunnel(name))) continue;
-    if (!get(entry, others).some((name) => name === 'any' || isTunnel(name)) || !ranges.some(isWhole)) continue;
+    if (ofTunnels(names) || !ofTunnels(get(entry, others)) || !ranges.some(isWhole)) continue;
     findings.warn(
       'open',
       placeOf(entry, interfaces),
@@ -127,8 +130,6 @@ function warnOfWide(
     );
   }
 }
-
-const isWhole = ({ start, end }: Range): boolean => start.every((octet) => octet === 0) && end.every((octet) => octet === 0xff);
 
 type Parts = Pick<FirewallRule, 'from' | 'to' | 'services' | 'tags'>;
 

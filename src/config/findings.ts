@@ -7,6 +7,9 @@ export type Place = Pick<Word, 'text' | 'line' | 'column'>;
 
 const MAX_FINDINGS = 1000;
 
+/** The order of the text, for sorting. */
+export const byPlace = (a: Omit<Place, 'text'>, b: Omit<Place, 'text'>): number => a.line - b.line || a.column - b.column;
+
 export class Findings {
   readonly #found: Finding[] = [];
   readonly #seen = new Set<string>();
@@ -27,7 +30,7 @@ export class Findings {
 
   /** Sorted by place; errors before warnings on the same word. */
   list(): readonly Finding[] {
-    const sorted = [...this.#found].sort((a, b) => a.line - b.line || a.column - b.column || a.level.localeCompare(b.level));
+    const sorted = [...this.#found].sort((a, b) => byPlace(a, b) || a.level.localeCompare(b.level));
     const last = sorted.at(-1);
     if (this.#left === 0 || last === undefined) return sorted;
     const message = `${this.#left} more findings are not listed: mend these first`;

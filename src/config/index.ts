@@ -7,7 +7,8 @@ import { type ShowOptions, showStore } from './show.ts';
 import { parseTree } from './syntax.ts';
 import { unwrapVdoms } from './vdom.ts';
 
-export { overlap, rangeOf } from './address.ts';
+export { isWhole, overlap, rangeOf } from './address.ts';
+export { byPlace } from './findings.ts';
 export type * from './model.ts';
 export { nearest } from './nearest.ts';
 export { reference } from './reference.ts';

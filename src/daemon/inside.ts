@@ -2,7 +2,7 @@
  * The inside: a TUN device, the pools routed to it, masquerade where a policy says so; or, for trying out, a host in this process
  * that answers echo.
  */
-import { type Config, rangeOf } from '../config/index.ts';
+import { type Config, isWhole, rangeOf } from '../config/index.ts';
 import { type AddressRange, labHost, largestMtu, notForwarding, openTun } from '../net/index.ts';
 import { addressText } from '../wire/index.ts';
 import type { GatewayWorld } from './gateway.ts';
@@ -70,10 +70,9 @@ function namedBy({ profiles, rules }: Config): readonly AddressRange[] {
   const bySplit = profiles.flatMap(({ modeCfg }) => [...(modeCfg?.splitInclude4 ?? []), ...(modeCfg?.splitInclude6 ?? [])]);
   const all = [...byPolicy, ...bySplit.map(rangeOf)];
   const texts = new Set<string>();
-  return all.filter(({ start, end }) => {
-    const text = `${start}-${end}`;
-    const whole = start.every((octet) => octet === 0) && end.every((octet) => octet === 0xff);
-    if (whole || texts.has(text)) return false;
+  return all.filter((range) => {
+    const text = `${range.start}-${range.end}`;
+    if (isWhole(range) || texts.has(text)) return false;
     texts.add(text);
     return true;
   });

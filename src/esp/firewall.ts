@@ -27,13 +27,9 @@ export type Holder = {
 
 type Rule = FirewallRule & { readonly src: readonly Span[]; readonly dst: readonly Span[] };
 
-/** Those of these phase1-interfaces that no policy names, whatever it is about: they are open to the inside and from there. */
-export function unruled(
-  rules: readonly Pick<FirewallRule, 'srcintf' | 'dstintf'>[],
-  tunnels: readonly string[],
-): readonly string[] {
-  return tunnels.filter((name) => !rules.some(({ srcintf, dstintf }) => names(srcintf, name) || names(dstintf, name)));
-}
+/** Does a policy name this phase1-interface, whatever it is about? If none does, it is open to the inside and from there. */
+export const isRuled = (rules: readonly FirewallRule[], tunnel: string): boolean =>
+  rules.some(({ srcintf, dstintf }) => names(srcintf, tunnel) || names(dstintf, tunnel));
 
 export class Firewall {
   readonly #rules: readonly Rule[];
@@ -51,7 +47,7 @@ export class Firewall {
     this.#rules = rules.map((rule) => ({ ...rule, src: rule.from.map(spanOf), dst: rule.to.map(spanOf) }));
     this.#tunnels = new Set(tunnels);
     this.#flows = new Flows(mostFlows);
-    this.#open = new Set(unruled(rules, tunnels));
+    this.#open = new Set(tunnels.filter((name) => !isRuled(rules, name)));
   }
 
   get flows(): number {

@@ -128,7 +128,12 @@ export class DataPlane {
   }
 
   /** Other policies and pools; every flow is judged again. Another window is that of the next SAs. */
-  reload(rules: readonly FirewallRule[], tunnels: readonly string[], clients: readonly Range[] = [], window = 2048): void {
+  reload(
+    rules: readonly FirewallRule[],
+    tunnels: readonly string[],
+    clients: readonly Range[] = [],
+    window = this.#window,
+  ): void {
     this.#clients = clients.map(spanOf);
     this.#window = window;
     this.#firewall = new Firewall(rules, tunnels, this.#options.flows ?? 65_536);

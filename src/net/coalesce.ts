@@ -7,7 +7,7 @@
  */
 import { get16, put16, sameWords, viewOf } from './octets.ts';
 import { checksum, signIpv4, sumOf, sumOfWords } from './sum.ts';
-import { ACK, checksumOf, headersOf, PSH, pseudoSum, TCP, TCP_HEADER, UDP, UDP_HEADER } from './transport.ts';
+import { ACK, checksumOf, headersOf, leastHeader, PSH, pseudoSum, TCP, TCP_HEADER, UDP, UDP_HEADER } from './transport.ts';
 import { Views } from './views.ts';
 import { VNET, writePlain, writeWhole } from './vnet.ts';
 
@@ -56,7 +56,7 @@ export class Coalescer {
   #pending = 0;
 
   /** @param udp the kernel takes UDP datagrams in one piece, too */
-  constructor(write: WritePacket, udp = true) {
+  constructor(write: WritePacket, udp: boolean) {
     this.#write = write;
     this.#udp = udp;
   }
@@ -104,7 +104,7 @@ export class Coalescer {
 
   /** Is there a whole header of what is joined, in so many octets? */
   #joins(protocol: number, octets: number): boolean {
-    return protocol === TCP ? octets >= TCP_HEADER : protocol === UDP && this.#udp && octets >= UDP_HEADER;
+    return (protocol === TCP || (protocol === UDP && this.#udp)) && octets >= leastHeader(protocol);
   }
 
   /** The train of a packet's addresses and ports. */

@@ -1,9 +1,9 @@
 /** IP packets as the lab host takes and makes them: whole ones only, with a checksum that is right (RFC 791, RFC 8200). */
 import { get16, put16, viewOf } from './octets.ts';
 import { checksum, signIpv4, sumOf } from './sum.ts';
-import { TCP } from './transport.ts';
+import { TCP, UDP } from './transport.ts';
 
-export const Protocol = { ICMP: 1, TCP, UDP: 17, ICMPv6: 58 } as const;
+export const Protocol = { ICMP: 1, TCP, UDP, ICMPv6: 58 } as const;
 
 export type LabPacket = {
   readonly source: Uint8Array;

@@ -4,11 +4,10 @@
  * something again itself, or by a probe. Connections are bounded, and so is what each of them holds.
  */
 import { get16, get32, put16, put32 } from './octets.ts';
-import { ACK, FIN, PSH, RST, SYN } from './transport.ts';
+import { ACK, FIN, PSH, RST, SYN, TCP_HEADER } from './transport.ts';
 
 /** Octets that one connection holds at most: what is not echoed yet, or not acknowledged. The window shows the rest. */
 const ROOM = 32_768;
-const HEADER = 20;
 
 export type Segment = {
   readonly sourcePort: number;
@@ -47,9 +46,9 @@ type Connection = {
 /** Reads a segment whose checksum is right; undefined: it is none. */
 export function readSegment(o: Uint8Array): Segment | undefined {
   const offset = ((o[12] ?? 0) >>> 4) * 4;
-  if (o.length < HEADER || offset < HEADER || offset > o.length) return undefined;
+  if (o.length < TCP_HEADER || offset < TCP_HEADER || offset > o.length) return undefined;
   let mss: number | undefined;
-  for (let at = HEADER; at < offset; ) {
+  for (let at = TCP_HEADER; at < offset; ) {
     const kind = o[at] ?? 0;
     if (kind === 0) break;
     const octets = kind === 1 ? 1 : (o[at + 1] ?? 0);
@@ -251,7 +250,7 @@ type Words = Pick<Segment, 'seq' | 'ack' | 'flags' | 'window' | 'data'> & { read
 
 /** An answer to a segment, without a checksum. */
 function segment(to: Segment, { seq, ack, flags, window, data, mss }: Words): Uint8Array {
-  const header = HEADER + (mss === undefined ? 0 : 4);
+  const header = TCP_HEADER + (mss === undefined ? 0 : 4);
   const o = new Uint8Array(header + data.length);
   put16(o, 0, to.destinationPort);
   put16(o, 2, to.sourcePort);

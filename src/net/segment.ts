@@ -5,7 +5,7 @@
 import { get16, get32, put16, put32, viewOf } from './octets.ts';
 import { summable } from './simd.ts';
 import { checksum, signIpv4, sumOf } from './sum.ts';
-import { CWR, checksumOf, FIN, headersOf, PSH, pseudoSum, TCP, TCP_HEADER, UDP, UDP_HEADER } from './transport.ts';
+import { CWR, checksumOf, FIN, headersOf, leastHeader, PSH, pseudoSum, TCP, UDP } from './transport.ts';
 import { Views } from './views.ts';
 import { GSO, gsoSize, gsoType, VNET } from './vnet.ts';
 
@@ -38,12 +38,12 @@ export class Segmenter {
    * @returns false when it is not what that header says; then nothing was taken
    */
   cut(b: Uint8Array, at: number, length: number): boolean {
-    const headers = checkedHeaders(b, at, length);
-    if (headers < 0) return false;
     const size = gsoSize(b, at - VNET);
     const six = (b[at] as number) >>> 4 === 6;
     const protocol = gsoType(b, at - VNET) === GSO.udp ? UDP : TCP;
     const transport = transportOf(b, at, length, six, protocol);
+    const headers = checkedHeaders(b, at, length, six, protocol, transport);
+    if (headers < 0) return false;
     const piece = this.#piece;
     const words = this.#words;
     const to = this.#at;
@@ -68,16 +68,11 @@ export class Segmenter {
 }
 
 /** The octets of all headers; negative: the packet is not what its virtio header says. */
-function checkedHeaders(b: Uint8Array, at: number, length: number): number {
-  const type = gsoType(b, at - VNET);
+function checkedHeaders(b: Uint8Array, at: number, length: number, six: boolean, protocol: number, transport: number): number {
   const size = gsoSize(b, at - VNET);
-  const version = (b[at] as number) >>> 4;
-  if (version !== 4 && version !== 6) return -1;
-  const six = version === 6;
-  const protocol = type === GSO.udp ? UDP : TCP;
-  if (protocol === TCP && (type & ~GSO.ecn) !== (six ? GSO.tcp6 : GSO.tcp4)) return -1;
-  const transport = transportOf(b, at, length, six, protocol);
-  const least = transport + (protocol === UDP ? UDP_HEADER : TCP_HEADER);
+  if (!six && (b[at] as number) >>> 4 !== 4) return -1;
+  if (protocol === TCP && (gsoType(b, at - VNET) & ~GSO.ecn) !== (six ? GSO.tcp6 : GSO.tcp4)) return -1;
+  const least = transport + leastHeader(protocol);
   if (transport < 20 || length < least || size === 0) return -1;
   if ((six ? 40 + get16(b, at + 4) : get16(b, at + 2)) !== length) return -1; // no octet that is none of the packet
   const headers = headersOf(b, at, transport, protocol);

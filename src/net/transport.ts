@@ -7,6 +7,7 @@ export const [FIN, SYN, RST, PSH, ACK, CWR] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x8
 /** Octets of a header: of TCP's at the least. */
 export const TCP_HEADER = 20;
 export const UDP_HEADER = 8;
+export const leastHeader = (protocol: number): number => (protocol === UDP ? UDP_HEADER : TCP_HEADER);
 
 /** Octets of an IP packet's headers at `at`, with those of TCP or UDP, which begin `transport` octets further on. */
 export const headersOf = (b: Uint8Array, at: number, transport: number, protocol: number): number =>
